@@ -1,0 +1,1 @@
+"""What we ask of the outside: one Protocol a file, each with a contract suite in ``loopline.testing``."""

@@ -1,0 +1,35 @@
+"""The one database: a stage's output, its lineage and its event commit together."""
+
+from typing import Protocol, TypeVar
+
+from loopline.records.ids import LoopName
+from loopline.records.lineage import Activity, Entry, Event, Stored
+
+R = TypeVar("R", bound=Stored)
+
+
+class Ledger(Protocol):
+    """Keeps records, their lineage, and the outbox of events."""
+
+    def commit(self, entry: Entry) -> bool:
+        """Store the entry whole and return True; an entry id seen before changes nothing and returns False.
+
+        A record with the key of a stored one replaces it. Keys: see ``records/keys.py``.
+        """
+        ...
+
+    def get(self, kind: type[R], key: str) -> R:
+        """The record of this kind and key. Raises NotFound."""
+        ...
+
+    def all(self, kind: type[R], loop: LoopName) -> tuple[R, ...]:
+        """Every record of this kind in the loop, oldest key first (by time of first commit)."""
+        ...
+
+    def activities(self, loop: LoopName) -> tuple[Activity, ...]:
+        """The run graph of the loop, oldest first."""
+        ...
+
+    def events(self, loop: LoopName, *, newest: int) -> tuple[Event, ...]:
+        """The latest ``newest`` events, newest first."""
+        ...

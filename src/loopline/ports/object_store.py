@@ -1,0 +1,21 @@
+"""Content-addressed bytes: models, dataset files, manifests."""
+
+from typing import Protocol
+
+from loopline.records.ids import Digest
+
+
+class ObjectStore(Protocol):
+    """Keeps bytes under the BLAKE3 of their content; what it returns is verified."""
+
+    def put(self, content: bytes) -> Digest:
+        """Store the bytes, durably, and return their digest. Storing twice changes nothing."""
+        ...
+
+    def get(self, digest: Digest) -> bytes:
+        """The bytes with this digest. Raises NotFound; Unavailable when what is stored no longer matches it."""
+        ...
+
+    def path(self, digest: Digest) -> str:
+        """A local file that holds the bytes, for programs that need a path. Raises NotFound."""
+        ...

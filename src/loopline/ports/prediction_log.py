@@ -1,0 +1,105 @@
+"""Where predictions are kept, and the three views that stages may have of them."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loopline.records.ids import PredictionId
+from loopline.records.prediction import Prediction
+
+
+class Appended(NamedTuple):
+    """What became of a batch."""
+
+    stored: int
+    """New rows."""
+    repeated: int
+    """Rows whose id the log already held: nothing changed."""
+
+
+class PredictionLog(Protocol):
+    """Keeps every prediction it has acknowledged, in order of arrival."""
+
+    def append(self, predictions: Sequence[Prediction]) -> Appended:
+        """Store those not yet held. Durable when it returns. Idempotent by id: a retried batch changes nothing."""
+        ...
+
+    def find(self, prediction: PredictionId) -> Prediction:
+        """The prediction with this id. Raises NotFound."""
+        ...
+
+    def end(self) -> int:
+        """The position of the last row; 0 when empty. Positions start at 1, grow, and never change their row."""
+        ...
+
+    def tally(self) -> dict[str, int]:
+        """Rows held, by arm."""
+        ...
+
+
+class Scores(NamedTuple):
+    """What the monitor and the rollout see: scores of all arms and roles, no inputs. Each array has shape (n,)."""
+
+    position: NDArray[np.int64]
+    at_us: NDArray[np.int64]
+    """Microseconds since 1970 UTC."""
+    id: NDArray[np.object_]
+    model: NDArray[np.object_]
+    arm: NDArray[np.object_]
+    label: NDArray[np.object_]
+    top: NDArray[np.float32]
+    """Probability of the most likely class, in [0, 1]."""
+    margin: NDArray[np.float32]
+    entropy: NDArray[np.float32]
+    latency_us: NDArray[np.int64]
+    failed: NDArray[np.bool_]
+
+
+class ScoreLog(Protocol):
+    """The log as the monitor and the rollout may read it."""
+
+    def scores(self, *, after: int, until: int) -> Scores:
+        """Rows with position in (after, until], in order."""
+        ...
+
+
+class PoolRows(NamedTuple):
+    """What selection sees: rows of the loop role that a live arm answered. Arrays share their first axis."""
+
+    position: NDArray[np.int64]
+    id: NDArray[np.object_]
+    content: NDArray[np.object_]
+    inputs: NDArray[np.object_]
+    """bytes: the canonical row."""
+    model: NDArray[np.object_]
+    label: NDArray[np.object_]
+    probabilities: NDArray[np.float32]
+    """(n, classes), rows sum to 1."""
+    margin: NDArray[np.float32]
+
+
+class Pool(Protocol):
+    """The log as selection and datasets may read it. No method returns a reserve row."""
+
+    def rows(self, *, after: int, until: int) -> PoolRows:
+        """Answered rows of role ``loop`` and arm incumbent or canary with position in (after, until], in order."""
+        ...
+
+
+class ReserveRow(NamedTuple):
+    """One sealed sample."""
+
+    id: PredictionId
+    content: str
+    inputs: bytes
+    position: int
+
+
+class ReserveLog(Protocol):
+    """The sealed part of the log: read by evaluation, and by annotation to get it labelled."""
+
+    def sealed(self, *, after: int, until: int) -> tuple[ReserveRow, ...]:
+        """Rows of role ``reserve`` and arm incumbent or canary in (after, until]; the first of each content only."""
+        ...

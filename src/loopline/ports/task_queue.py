@@ -1,0 +1,70 @@
+"""Tasks between people: who is asked what, and what they said."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+from loopline.records.ids import LoopName
+from loopline.records.task import Annotation, Progress, Skip, Stratum, Task
+
+
+class TaskQueue(Protocol):
+    """Hands out tasks so that nobody is asked twice and no answer is lost or doubled. All methods are atomic."""
+
+    def claim(
+        self, loop: LoopName, annotator: str, *, count: int, strata: frozenset[Stratum], now: datetime, seconds: float
+    ) -> tuple[Task, ...]:
+        """Lease up to ``count`` open tasks of these strata to the annotator until ``now + seconds``.
+
+        Open: fewer standing answers plus live leases of others than wanted (gold is always open). Never a task that
+        this annotator answered, skipped, or was asked about under the same content. Highest priority first, then id.
+        Tasks this annotator already holds come first, with the lease renewed. A paused annotator gets none.
+        """
+        ...
+
+    def submit(self, annotations: Sequence[Annotation], *, loop: LoopName) -> int:
+        """Store answers and return how many were new. Idempotent by annotation id and by (task, annotator).
+
+        An answer whose lease has run out still counts. Raises NotFound for an unknown task.
+        """
+        ...
+
+    def skip(self, skip: Skip, *, loop: LoopName) -> None:
+        """Give the task back with a reason; this annotator is not asked about it again. Idempotent."""
+        ...
+
+    def withdraw(self, annotation: str, *, loop: LoopName, annotator: str, now: datetime) -> Task:
+        """Undo an own answer: it no longer stands, stays on record, and the task is leased to its author again.
+
+        Raises NotFound for an unknown answer, Conflict for someone else's or one whose batch is already labelled.
+        """
+        ...
+
+
+class Answers(NamedTuple):
+    """The standing answers of a batch with their tasks, index-aligned per answer."""
+
+    tasks: tuple[Task, ...]
+    """Every task of the batch, gold included, by id."""
+    annotations: tuple[Annotation, ...]
+    """Standing answers only, by (task, id)."""
+
+
+class AnswerBook(Protocol):
+    """Reads what people said."""
+
+    def progress(self, loop: LoopName, *, cycle: int) -> Progress:
+        """How far the cycle's batch has come."""
+        ...
+
+    def answers(self, loop: LoopName, *, cycle: int) -> Answers:
+        """The cycle's tasks and standing answers. Answers of paused annotators do not stand, gold answers excepted."""
+        ...
+
+    def gold_answers(self, loop: LoopName) -> tuple[tuple[Task, Annotation], ...]:
+        """Every answer to a gold task, by anyone, in order of time."""
+        ...
+
+    def answered(self, loop: LoopName, annotator: str) -> tuple[int, int]:
+        """How many answers this annotator has given, and how many of them to gold."""
+        ...

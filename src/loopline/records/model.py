@@ -1,0 +1,79 @@
+"""Model versions and the runs that made them."""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from loopline.records.ids import Digest, LoopName, RunId, VersionName
+from loopline.records.signature import Signature
+
+EngineName = Literal["sklearn", "onnx"]
+
+
+class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """A packaged model: a challenger until promoted."""
+
+    name: VersionName
+    loop: LoopName
+    cycle: int
+    artifact: Digest
+    engine: EngineName
+    signature: Signature
+    checks: Digest
+    """Verification rows: inputs with the probabilities that the packager saw, replayed before any traffic."""
+    dataset: Digest | None
+    """None when it was registered from outside."""
+    run: RunId | None
+    code: Digest | None
+    """Hash of the training code."""
+    at: datetime
+    metrics: dict[str, float]
+    """What the trainer reported."""
+
+
+class RunSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a training run needs; equal specs may share a result."""
+
+    id: RunId
+    loop: LoopName
+    cycle: int
+    dataset: Digest
+    dataset_file: str
+    """Path of the Parquet file, readable by the run."""
+    signature: Signature
+    entry: str
+    """``train.py:train``, resolved against ``folder``, or ``package.module:function``."""
+    folder: str
+    seed: int
+    memory_mb: int
+    """Address space granted to the run; 0: no limit."""
+    seconds: int
+    """Wall time granted to the run."""
+
+
+RunPhase = Literal["running", "succeeded", "failed"]
+
+
+class RunState(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run stands, as the launcher sees it."""
+
+    id: RunId
+    phase: RunPhase
+    done: int
+    total: int
+    metrics: dict[str, float]
+    reason: str
+    """For a failed run: what happened, in words."""
+    log_tail: str
+    """The last lines it printed."""
+
+
+class RunResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What a finished run left in its folder."""
+
+    engine: EngineName
+    artifact_file: str
+    checks_file: str
+    code: Digest
+    metrics: dict[str, float]

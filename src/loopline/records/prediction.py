@@ -1,0 +1,56 @@
+"""One answer of one model version, as the log keeps it."""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from loopline.errors import InvalidRecord
+from loopline.records.ids import Digest, LoopName, PredictionId, VersionName
+
+Arm = Literal["incumbent", "canary", "shadow", "direct"]
+"""Why this version answered: it is the live one, it is on trial, it ran unseen, or it was asked for by name."""
+Role = Literal["loop", "reserve"]
+"""What the sample may be used for; fixed at ingest, before any score exists."""
+
+
+class Prediction(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked, what was answered, by whom, and what the sample may be used for."""
+
+    id: PredictionId
+    """Ours or the caller's; the shadow answer to ``p`` is ``p~v2``."""
+    loop: LoopName
+    at: datetime
+    """UTC, when the answer was ready."""
+    model: VersionName
+    artifact: Digest
+    """Content hash of the model that answered."""
+    signature: Digest
+    """Hash of the contract it was asked under."""
+    arm: Arm
+    inputs: bytes
+    """The canonical bytes of the row, exactly as the model saw it."""
+    content: Digest
+    """BLAKE3 of ``inputs``: equal inputs share it."""
+    group: str
+    """Whole groups go to the reserve or none of a group; the content hash when no key was given."""
+    role: Role
+    probabilities: tuple[float, ...]
+    """One a class, in [0, 1], summing to 1; empty when the model failed."""
+    label: str
+    """The most likely class; empty when the model failed."""
+    margin: float
+    """Gap between the two most likely classes, in [0, 1]; 0 when the model failed."""
+    entropy: float
+    """Of the distribution, in nats; 0 when the model failed."""
+    latency_us: int
+    """Microseconds inside the model."""
+    sampled: float = 1.0
+    """Probability with which this prediction entered the log, in (0, 1]."""
+    failure: str = ""
+    """Why the model gave no answer; empty when it did."""
+
+    def __post_init__(self) -> None:
+        total = sum(self.probabilities)
+        if not self.failure and not abs(total - 1.0) < 1e-3:  # also true for NaN
+            raise InvalidRecord(f"prediction {self.id}", found=f"probabilities sum to {total:.4g}", expected="1")
