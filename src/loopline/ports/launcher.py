@@ -1,9 +1,18 @@
 """Heavy work outside our process."""
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from loopline.records.ids import RunId
 from loopline.records.model import RunResult, RunSpec, RunState
+
+
+class Package(NamedTuple):
+    """What a finished run made."""
+
+    model: bytes
+    """The artefact, for the engine that the result names."""
+    checks: bytes
+    """Verification rows: ``records.model.Checks`` as JSON."""
 
 
 class Launcher(Protocol):
@@ -14,14 +23,19 @@ class Launcher(Protocol):
         ...
 
     def poll(self, run: RunId) -> RunState:
-        """How the run stands now; a run whose process has vanished without a result is failed, with the reason.
+        """How the run stands now; ``vanished``, with the reason, when its process is gone and said nothing.
 
+        A run that was submitted but never started has vanished too; it is tried again under another run id.
         Adopts runs that another process submitted. Raises NotFound for a run never submitted.
         """
         ...
 
     def result(self, run: RunId) -> RunResult:
         """What the finished run left. Raises Conflict unless it succeeded."""
+        ...
+
+    def package(self, run: RunId) -> Package:
+        """The model that the finished run made, and its checks. Raises Conflict unless it succeeded."""
         ...
 
     def cancel(self, run: RunId) -> None:

@@ -14,12 +14,14 @@ class Ledger(Protocol):
     def commit(self, entry: Entry) -> bool:
         """Store the entry whole and return True; an entry id seen before changes nothing and returns False.
 
-        A record with the key of a stored one replaces it. Keys: see ``records/keys.py``.
+        A record with the key of a stored one replaces it. Keys: see ``records/keys.py``. A task that is stored already
+        stays as it is, and wants only grow. Raises Conflict for another task or activity under a known id, NotFound for
+        a raise of an unknown task; nothing is stored then.
         """
         ...
 
-    def get(self, kind: type[R], key: str) -> R:
-        """The record of this kind and key. Raises NotFound."""
+    def get(self, kind: type[R], key: str, *, loop: LoopName) -> R:
+        """The loop's record of this kind and key. Raises NotFound."""
         ...
 
     def all(self, kind: type[R], loop: LoopName) -> tuple[R, ...]:

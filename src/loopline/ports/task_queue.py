@@ -16,9 +16,10 @@ class TaskQueue(Protocol):
     ) -> tuple[Task, ...]:
         """Lease up to ``count`` open tasks of these strata to the annotator until ``now + seconds``.
 
-        Open: fewer standing answers plus live leases of others than wanted (gold is always open). Never a task that
-        this annotator answered, skipped, or was asked about under the same content. Highest priority first, then id.
-        Tasks this annotator already holds come first, with the lease renewed. A paused annotator gets none.
+        Open: fewer standing answers plus live leases of others, paused ones aside, than wanted, in a batch that has no
+        labels and whose cycle is not closed; gold is always open. Never a task that this annotator answered, skipped,
+        or was asked about under the same content. Highest priority first, then id. Tasks this annotator already holds
+        come first, with the lease renewed. A paused annotator gets none.
         """
         ...
 

@@ -196,8 +196,8 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     """Annotations that the last review had seen."""
     run: RunState | None
     """Of the open cycle."""
-    versions: int
-    """Model versions registered so far."""
+    next_version: VersionName
+    """The name that the next model version takes."""
     challenger: VersionName | None
     """The version that the open cycle trained."""
     verdict: str

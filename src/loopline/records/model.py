@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 
 from loopline.records.ids import Digest, LoopName, RunId, VersionName
-from loopline.records.signature import Signature
+from loopline.records.signature import Row, Signature
 
 EngineName = Literal["sklearn", "onnx"]
 
@@ -52,7 +52,8 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Wall time granted to the run."""
 
 
-RunPhase = Literal["running", "succeeded", "failed"]
+RunPhase = Literal["running", "succeeded", "failed", "vanished"]
+"""``failed``: the trainer ended badly, again would too; ``vanished``: its process is gone without a word, try again."""
 
 
 class RunState(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,3 +78,11 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     checks_file: str
     code: Digest
     metrics: dict[str, float]
+
+
+class Checks(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows with the probabilities that the packaged model gave them; stored as JSON under ``ModelVersion.checks``."""
+
+    rows: tuple[Row, ...]
+    probabilities: tuple[tuple[float, ...], ...]
+    """One tuple a row, one number a class, in the order of the signature's labels."""

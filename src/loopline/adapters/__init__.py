@@ -1,0 +1,1 @@
+"""The outside world: one folder an outside library, each keeping the promises of a port."""

@@ -1,0 +1,1 @@
+"""Everything in memory: for tests, notebooks, and authors of stages. Nothing outlives the process."""

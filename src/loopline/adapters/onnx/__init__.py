@@ -1,0 +1,1 @@
+"""Models in the Open Neural Network Exchange format, run by onnxruntime."""

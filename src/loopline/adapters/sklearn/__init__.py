@@ -1,0 +1,1 @@
+"""Models of scikit-learn, kept as skops files: no pickle, no code in the artefact."""

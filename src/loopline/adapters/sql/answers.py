@@ -1,0 +1,81 @@
+"""What people said, read from SQL."""
+
+from sqlalchemy import Engine, RowMapping, case, func, or_, select
+
+from loopline.adapters.sql.codec import moment
+from loopline.adapters.sql.database import reading
+from loopline.adapters.sql.publishing import task_of
+from loopline.adapters.sql.standing import paused, standing_answers
+from loopline.adapters.sql.tables import ANNOTATION, TASK
+from loopline.ports.task_queue import Answers
+from loopline.records.ids import LoopName, TaskId
+from loopline.records.task import Annotation, Progress, Task
+
+
+class SqlAnswerBook:
+    """Reads the answers in the tables of ``open_database``."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def progress(self, loop: LoopName, *, cycle: int) -> Progress:
+        """How far the cycle's batch has come: one aggregate over its tasks."""
+        with reading(self._engine) as connection:
+            stands = standing_answers(paused(connection, loop)).label("stands")
+            batch = select(TASK.c.stratum, TASK.c.wanted, stands).where(TASK.c.loop == loop, TASK.c.cycle == cycle)
+            counted = batch.cte()
+            done = func.sum(case((counted.c.stands >= counted.c.wanted, 1), else_=0))
+            counts = select(counted.c.stratum, done, func.count(), func.sum(counted.c.stands))
+            rows = connection.execute(counts.group_by(counted.c.stratum).order_by(counted.c.stratum)).all()
+        awaited = {stratum: (int(done), int(tasks)) for stratum, done, tasks, _ in rows if stratum != "gold"}
+        return Progress(
+            tasks=sum(tasks for _, tasks in awaited.values()),
+            done=sum(done for done, _ in awaited.values()),
+            annotations=sum(int(answers) for *_, answers in rows),
+            by_stratum=awaited,
+        )
+
+    def answers(self, loop: LoopName, *, cycle: int) -> Answers:
+        """The cycle's tasks and standing answers."""
+        batch = select(TASK).where(TASK.c.loop == loop, TASK.c.cycle == cycle).order_by(TASK.c.id)
+        with reading(self._engine) as connection:
+            tasks = connection.execute(batch).mappings().all()
+            said = (
+                select(ANNOTATION)
+                .where(ANNOTATION.c.loop == loop, ANNOTATION.c.cycle == cycle, ANNOTATION.c.withdrawn_us.is_(None))
+                .where(or_(ANNOTATION.c.stratum == "gold", ANNOTATION.c.annotator.not_in(paused(connection, loop))))
+                .order_by(ANNOTATION.c.task, ANNOTATION.c.id)
+            )
+            annotations = connection.execute(said).mappings().all()
+        return Answers(tasks=tuple(map(task_of, tasks)), annotations=tuple(map(_annotation_of, annotations)))
+
+    def gold_answers(self, loop: LoopName) -> tuple[tuple[Task, Annotation], ...]:
+        """Every answer to a gold task that was not undone, by anyone, in order of time."""
+        gold = select(TASK).where(TASK.c.loop == loop, TASK.c.stratum == "gold", TASK.c.answers > 0)
+        said = (
+            select(ANNOTATION)
+            .where(ANNOTATION.c.loop == loop, ANNOTATION.c.stratum == "gold", ANNOTATION.c.withdrawn_us.is_(None))
+            .order_by(ANNOTATION.c.at_us, ANNOTATION.c.id)
+        )
+        with reading(self._engine) as connection:
+            tasks = {row["id"]: task_of(row) for row in connection.execute(gold).mappings()}
+            return tuple((tasks[row["task"]], _annotation_of(row)) for row in connection.execute(said).mappings())
+
+    def answered(self, loop: LoopName, annotator: str) -> tuple[int, int]:
+        """How many answers this annotator has given and not undone, and how many of them to gold."""
+        own = ANNOTATION.c.loop == loop, ANNOTATION.c.annotator == annotator, ANNOTATION.c.withdrawn_us.is_(None)
+        gold = func.coalesce(func.sum(case((ANNOTATION.c.stratum == "gold", 1), else_=0)), 0)
+        with reading(self._engine) as connection:
+            total, of_gold = connection.execute(select(func.count(), gold).where(*own)).one()
+        return int(total), int(of_gold)
+
+
+def _annotation_of(row: RowMapping) -> Annotation:
+    return Annotation(
+        id=row["id"],
+        task=TaskId(row["task"]),
+        annotator=row["annotator"],
+        label=row["label"],
+        at=moment(row["at_us"]),
+        seconds=row["seconds"],
+    )

@@ -1,0 +1,1 @@
+"""How older state databases become the newest: Alembic revisions, oldest first in ``versions``."""

@@ -1,0 +1,6 @@
+"""Alembic's way in: revisions run on the connection, and in the transaction, that ``open_database`` holds."""
+
+from alembic import context
+
+context.configure(connection=context.config.attributes["connection"], transactional_ddl=True)
+context.run_migrations()

@@ -1,0 +1,170 @@
+"""The tables of the state database. Times are microseconds since 1970 UTC; ids sort by code point on every database."""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    text,
+)
+
+# Elsewhere PostgreSQL would sort by the locale of the machine, and ties would break differently.
+Name = Text().with_variant(Text(collation="C"), "postgresql")
+
+METADATA = MetaData()
+
+ENTRY = Table(
+    "entry",
+    METADATA,
+    Column("id", Name, primary_key=True),
+    Column("sequence", Integer, nullable=False, unique=True),
+)
+"""Every command that was committed, in order: what makes a commit idempotent."""
+
+RECORD = Table(
+    "record",
+    METADATA,
+    Column("loop", Name, nullable=False),
+    Column("kind", Name, nullable=False),
+    Column("key", Name, nullable=False),
+    Column("cycle", Integer),
+    Column("state", Name, nullable=False),
+    Column("schema_version", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("updated", Integer, nullable=False),
+    PrimaryKeyConstraint("loop", "kind", "key"),
+    Index("record_order", "loop", "kind", "sequence", "position"),
+    Index("record_state", "loop", "kind", "state", "cycle"),
+)
+"""Records by kind and key. ``sequence``, ``position``: the entry of the first commit; ``updated``: of the last."""
+
+ACTIVITY = Table(
+    "activity",
+    METADATA,
+    Column("id", Name, primary_key=True),
+    Column("loop", Name, nullable=False),
+    Column("kind", Name, nullable=False),
+    Column("cycle", Integer, nullable=False),
+    Column("started_us", BigInteger, nullable=False),
+    Column("ended_us", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Index("activity_order", "loop", "sequence"),
+)
+
+
+def _edges(name: str) -> Table:
+    """Edges of the run graph, from an activity to its entities."""
+    return Table(
+        name,
+        METADATA,
+        Column("activity", Name, ForeignKey("activity.id"), nullable=False),
+        Column("position", Integer, nullable=False),
+        Column("entity", Name, nullable=False),
+        PrimaryKeyConstraint("activity", "position"),
+        Index(f"{name}_entity", "entity"),
+    )
+
+
+USED = _edges("used")
+GENERATED = _edges("generated")
+
+OUTBOX = Table(
+    "outbox",
+    METADATA,
+    Column("source", Name, nullable=False),
+    Column("id", Name, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("source", "id"),
+    Index("outbox_order", "source", "sequence", "position"),
+)
+
+TASK = Table(
+    "task",
+    METADATA,
+    Column("id", Name, primary_key=True),
+    Column("loop", Name, nullable=False),
+    Column("cycle", Integer, nullable=False),
+    Column("stratum", Name, nullable=False),
+    Column("content", Name, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("wanted", Integer, nullable=False),
+    Column("answers", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("task_batch", "loop", "cycle", "stratum", "answers", "wanted"),
+)
+"""``answers``: how many were given and not withdrawn, whoever gave them. ``wanted`` here overrules the body's."""
+Index(
+    "task_queue",
+    TASK.c.loop,
+    TASK.c.priority.desc(),
+    TASK.c.id,
+    TASK.c.cycle,
+    TASK.c.stratum,
+    TASK.c.answers,
+    TASK.c.wanted,
+)
+
+ANNOTATION = Table(
+    "annotation",
+    METADATA,
+    Column("loop", Name, nullable=False),
+    Column("id", Name, nullable=False),
+    Column("task", Name, ForeignKey("task.id"), nullable=False),
+    Column("cycle", Integer, nullable=False),
+    Column("stratum", Name, nullable=False),
+    Column("annotator", Name, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("withdrawn_us", BigInteger),
+    PrimaryKeyConstraint("loop", "id"),
+    Index("annotation_batch", "loop", "cycle", "task", "id"),
+    Index("annotation_annotator", "loop", "annotator", "cycle", "stratum", "withdrawn_us", "task"),
+    Index("annotation_stratum", "loop", "stratum", "at_us"),
+)
+"""Append-only: an undone answer gets ``withdrawn_us`` and stays. ``cycle`` and ``stratum`` are its task's."""
+Index(
+    "annotation_standing",
+    ANNOTATION.c.task,
+    ANNOTATION.c.annotator,
+    unique=True,
+    sqlite_where=text("withdrawn_us IS NULL"),
+    postgresql_where=text("withdrawn_us IS NULL"),
+)
+
+SKIP = Table(
+    "skip",
+    METADATA,
+    Column("task", Name, ForeignKey("task.id"), nullable=False),
+    Column("annotator", Name, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    PrimaryKeyConstraint("task", "annotator"),
+)
+
+LEASE = Table(
+    "lease",
+    METADATA,
+    Column("task", Name, ForeignKey("task.id"), nullable=False),
+    Column("annotator", Name, nullable=False),
+    Column("loop", Name, nullable=False),
+    Column("content", Name, nullable=False),
+    Column("until_us", BigInteger, nullable=False),
+    Column("seconds", Float, nullable=False),
+    PrimaryKeyConstraint("task", "annotator"),
+    Index("lease_asked", "loop", "annotator", "content", "task"),
+    Index("lease_held", "loop", "annotator", "until_us"),
+)
+"""Who was asked what. An ended lease stays with ``until_us`` 0: it remembers that the person has seen the content."""

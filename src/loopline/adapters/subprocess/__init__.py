@@ -1,0 +1,1 @@
+"""Training runs as detached processes, each with a folder of its own."""

@@ -1,0 +1,1 @@
+"""People's answers become labels: who is asked what, who can be relied on, what the answers say together."""

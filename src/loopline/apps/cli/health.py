@@ -1,0 +1,76 @@
+"""Commands about the installation itself: ``doctor``, ``version``."""
+
+import json as json_text
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import NamedTuple
+
+import typer
+
+from loopline import __version__
+from loopline.apps.cli.options import HOST, LOOP, PORT, AsJson, LoopFile, Port
+
+PARTS = ("numpy", "scipy", "pyarrow", "scikit-learn", "onnxruntime", "faiss-cpu", "sqlalchemy", "litestar", "uvicorn")
+SPACE_MB = 500
+
+
+class Check(NamedTuple):
+    """One thing that was looked at."""
+
+    name: str
+    is_well: bool
+    found: str
+
+
+def doctor(loop: LoopFile = LOOP, *, port: Port = PORT, json: AsJson = False) -> None:
+    """Look at Python, packages, pages, disk, port and loop.toml; exit code 2 when something is wrong."""
+    checks = list(examine(loop, port=port))
+    if json:
+        typer.echo(json_text.dumps([check._asdict() for check in checks]))
+    else:
+        for check in checks:
+            typer.echo(f"{'ok  ' if check.is_well else 'FAIL'} {check.name}: {check.found}")
+    if not all(check.is_well for check in checks):
+        raise typer.Exit(2)
+
+
+def version() -> None:
+    """Print the version."""
+    typer.echo(f"loopline {__version__}")
+
+
+def examine(loop: Path, *, port: int) -> Iterator[Check]:
+    """Every check in turn; none stops the next."""
+    from loopline.apps.cli import preflight
+    from loopline.apps.config import load_settings
+
+    yield Check("python", sys.version_info >= (3, 11), f"{platform.python_version()}, 3.11 or later is needed")
+    yield _packages()
+    pages = Path(__file__).parent.parent / "web" / "static"
+    yield Check("pages", pages.is_dir(), "built" if pages.is_dir() else f"not built: {pages} is missing; install again")
+    space = shutil.disk_usage(loop.resolve().parent if loop.resolve().parent.exists() else Path()).free // 2**20
+    yield Check("disk", space >= SPACE_MB, f"{space} MB free, {SPACE_MB} MB are needed")
+    yield _attempt(f"port {port}", lambda: preflight.free(HOST, port), "free")
+    yield _attempt(str(loop), lambda: load_settings(loop), "valid")
+
+
+def _packages() -> Check:
+    found = []
+    for name in PARTS:
+        try:
+            found.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            return Check("packages", False, f"{name} is missing; install again")
+    return Check("packages", True, ", ".join(found))
+
+
+def _attempt(name: str, act: Callable[[], object], well: str) -> Check:
+    try:
+        act()
+    except Exception as error:
+        return Check(name, False, str(error))
+    return Check(name, True, well)

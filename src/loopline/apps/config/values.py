@@ -1,0 +1,171 @@
+"""The kinds of value that ``loop.toml`` may hold: each reads what was found, or says what is allowed."""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+Read = Callable[[Any], Mapping[str, object]]
+"""From a TOML value to settings fields; raises ValueError when the value is not allowed."""
+
+UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+
+class Key(NamedTuple):
+    """One key of one section: what it may hold and which fields it fills."""
+
+    allowed: str
+    """In words, after "allowed:"."""
+    read: Read
+    missing: str = ""
+    """What the key would ask for, where this release does not do it."""
+
+
+def text(field: str, allowed: str = "a text", *, pattern: str = r"(?s).+") -> Key:
+    """A text that fits the pattern as a whole."""
+
+    def read(found: Any) -> Mapping[str, object]:
+        if not isinstance(found, str) or not re.fullmatch(pattern, found):
+            raise ValueError
+        return {field: found}
+
+    return Key(allowed, read)
+
+
+def choice(field: str, *options: str) -> Key:
+    """One of a few words."""
+    return text(field, " or ".join(f'"{option}"' for option in options), pattern="|".join(map(re.escape, options)))
+
+
+def number(field: str, low: float, high: float, *, above: bool = False) -> Key:
+    """A finite number from ``low`` (or just above it) to ``high``."""
+    start = f"a number above {low:g}" if above else f"a number from {low:g}"
+    allowed = start + (f" to {high:g}" if math.isfinite(high) else "" if above else " up")
+
+    def read(found: Any) -> Mapping[str, object]:
+        if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
+            raise ValueError
+        if not low <= found <= high or (above and found == low):
+            raise ValueError
+        return {field: float(found)}
+
+    return Key(allowed, read)
+
+
+def whole(field: str, low: int, *, high: int = 2**53) -> Key:
+    """A whole number from ``low`` up."""
+    allowed = f"a whole number from {low}" + (f" to {high}" if high < 2**53 else " up")
+
+    def read(found: Any) -> Mapping[str, object]:
+        if isinstance(found, bool) or not isinstance(found, int) or not low <= found <= high:
+            raise ValueError
+        return {field: found}
+
+    return Key(allowed, read)
+
+
+def seconds(found: object) -> float:
+    """Seconds in a duration.
+
+    >>> seconds("6h"), seconds("1.5m")
+    (21600.0, 90.0)
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd])", found) if isinstance(found, str) else None
+    if match is None or float(match[1]) == 0:
+        raise ValueError
+    return float(match[1]) * UNITS[match[2]]
+
+
+def duration(field: str, *, as_whole: bool = False) -> Key:
+    """A time span above zero, kept in seconds."""
+
+    def read(found: Any) -> Mapping[str, object]:
+        span = seconds(found)
+        return {field: max(1, round(span)) if as_whole else span}
+
+    return Key('a duration such as "5s", "2m", "6h" or "7d"', read)
+
+
+def labels(field: str) -> Key:
+    """Two or more distinct class names."""
+
+    def read(found: Any) -> Mapping[str, object]:
+        if not isinstance(found, list) or not all(isinstance(name, str) and name.strip() for name in found):
+            raise ValueError
+        if len(found) < 2 or len(set(found)) < len(found):
+            raise ValueError
+        return {field: tuple(found)}
+
+    return Key('a list of two or more distinct names, such as ["no", "yes"]', read)
+
+
+def when(every: str, volume: str) -> Key:
+    """The wake-ups of a cycle: by the clock, by volume, or both; what is not listed is off."""
+
+    def read(found: Any) -> Mapping[str, object]:
+        if not isinstance(found, list) or not found:
+            raise ValueError
+        fields: dict[str, object] = {}
+        for wake in found:
+            kind, _, value = wake.partition(" ") if isinstance(wake, str) else ("", "", "")
+            if kind == "every" and every not in fields:
+                fields[every] = seconds(value)
+            elif kind == "volume" and volume not in fields and value.isdigit() and int(value) > 0:
+                fields[volume] = int(value)
+            else:
+                raise ValueError
+        return {every: 0.0, volume: 0} | fields
+
+    return Key('a list of "every 6h" and "volume 5000", or one of them', read)
+
+
+def predictions(field: str) -> Key:
+    """A count of predictions, in words."""
+
+    def read(found: Any) -> Mapping[str, object]:
+        match = re.fullmatch(r"(\d{1,12}) predictions?", found) if isinstance(found, str) else None
+        if match is None:
+            raise ValueError
+        return {field: int(match[1])}
+
+    return Key('a count such as "500 predictions"', read)
+
+
+def percents(field: str) -> Key:
+    """Ascending whole percents that end in 100."""
+
+    def read(found: Any) -> Mapping[str, object]:
+        if not isinstance(found, list) or not all(isinstance(p, int) and not isinstance(p, bool) for p in found):
+            raise ValueError
+        if not found or found[0] < 1 or found[-1] != 100 or any(a >= b for a, b in pairwise(found)):
+            raise ValueError
+        return {field: tuple(found)}
+
+    return Key("ascending whole percents from 1 that end in 100, such as [1, 5, 25, 100]", read)
+
+
+def table(**keys: Key) -> Key:
+    """A small table on one line; every key in it is optional."""
+    allowed = "{ " + ", ".join(f"{name} = {key.allowed}" for name, key in keys.items()) + " }"
+
+    def read(found: Any) -> Mapping[str, object]:
+        if not isinstance(found, dict) or not found.keys() <= keys.keys():
+            raise ValueError
+        fields: dict[str, object] = {}
+        for name, value in found.items():
+            fields |= keys[name].read(value)
+        return fields
+
+    return Key(allowed, read)
+
+
+def absent(what: str, *, accepted: object = None) -> Key:
+    """A key that this release does not act on: refused, unless it asks for what happens anyway."""
+
+    def read(found: Any) -> Mapping[str, object]:
+        if accepted is None or found != accepted:
+            raise ValueError
+        return {}
+
+    return Key("nothing; leave the key out" if accepted is None else f'"{accepted}"', read, missing=what)

@@ -1,0 +1,68 @@
+"""The controller as people may ask it: what is due, why a thing is so, and whether every thing has a maker."""
+
+from collections.abc import Sequence
+
+from loopline.apps.wiring import House
+from loopline.errors import NotFound
+from loopline.orchestrate.lineage import Step, orphans, why
+from loopline.orchestrate.runner import Runner
+from loopline.records.command import Command, Situation
+from loopline.records.ids import PredictionId
+from loopline.records.keys import KINDS, entity_of
+from loopline.records.label import LabelBatch
+from loopline.records.selection import Selection
+
+
+class Console:
+    """Answers from the stored state; its ``tick`` does what is due."""
+
+    def __init__(self, house: House, runner: Runner) -> None:
+        self._house, self._runner = house, runner
+
+    def situation(self) -> Situation:
+        """The stored state, as ``decide`` sees it."""
+        return self._runner.situation()
+
+    def awaited(self) -> str:
+        """One sentence: what is due or awaited, and why."""
+        return self._runner.awaited()
+
+    def tick(self) -> Sequence[Command]:
+        """Do all that is due now, until nothing more is."""
+        return self._runner.settle()
+
+    def why(self, entity: str) -> Step:
+        """The tree behind a prediction id, a version, a dataset, a cycle, or any ``kind:id``. Raises NotFound."""
+        activities = self._house.ledger.activities(self._house.settings.name)
+        makers = {made for activity in activities for made in activity.generated}
+        for name in (entity, *(f"{kind}:{entity}" for kind in KINDS.values())):
+            if name in makers:
+                return why(name, activities)
+        return self._of_prediction(entity.removeprefix("prediction:"))
+
+    def orphans(self) -> tuple[str, ...]:
+        """Stored things without a maker; empty when the lineage is complete."""
+        ledger, loop = self._house.ledger, self._house.settings.name
+        kinds = (kind for kind, name in KINDS.items() if name not in ("measurement", "cadence", "standing"))
+        stored = [entity_of(record) for kind in kinds for record in ledger.all(kind, loop)]
+        return orphans(stored, ledger.activities(loop))
+
+    def _of_prediction(self, name: str) -> Step:
+        try:
+            found = self._house.log.find(PredictionId(name))
+        except NotFound:
+            known = ("a prediction id", "a version (v2)", "a dataset (c1)", "cycle-1", "kind:id")
+            raise NotFound("thing", name, known=known) from None
+        ledger, loop = self._house.ledger, self._house.settings.name
+        activities = ledger.activities(loop)
+        sources = [why(f"model:{found.model}", activities)]
+        for selection in ledger.all(Selection, loop):
+            if any(one.content == found.content for one in selection.candidates):
+                sources.append(Step(entity_of(selection), f"asked people about it: {selection.reason}", "Select", "", ()))
+        for batch in ledger.all(LabelBatch, loop):
+            for label in batch.labels:
+                if label.content == found.content:
+                    said = f"labelled {label.label} by {', '.join(label.annotators)}"
+                    sources.append(Step(entity_of(batch), said, "Aggregate", "", ()))
+        act = f"{found.model} answered {found.label or found.failure!r} as {found.arm}; role {found.role}"
+        return Step(f"prediction:{found.id}", act, "Predict", found.at.isoformat(), tuple(sources))

@@ -1,0 +1,1 @@
+"""Plays the outside world around a real loop: traffic that drifts, and people who answer."""

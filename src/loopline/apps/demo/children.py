@@ -1,0 +1,90 @@
+"""Processes that the demo starts, starts again when they die, and takes along when it ends."""
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from loopline.errors import Unavailable
+
+GRACE_SECONDS = 8.0
+"""Between asking a process to end and ending it."""
+SHORT_SECONDS = 3.0
+"""A life shorter than this is no life."""
+SHORT_LIVES = 5
+"""In a row: then it is not worth another try."""
+REFUSED = 2
+"""Exit code of a command that explained what is wrong with its surroundings."""
+
+
+@dataclass(kw_only=True)
+class Child:
+    """One process, by the module it runs; what it prints goes to a log file."""
+
+    name: str
+    order: tuple[str, ...]
+    """Module and arguments."""
+    log: Path
+    starts: int = 0
+    _process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
+    _started: float = 0.0
+    _short_lives: int = 0
+
+    def ensure(self) -> str:
+        """Have it running; a sentence when it had died and was started again, else empty.
+
+        Raises Unavailable, with its last words, when it refuses or keeps dying.
+        """
+        if self._process is None:
+            self._start()
+            return ""
+        code = self._process.poll()
+        if code is None:
+            return ""
+        self._short_lives = self._short_lives + 1 if time.monotonic() - self._started < SHORT_SECONDS else 0
+        if code == REFUSED or self._short_lives >= SHORT_LIVES:
+            raise Unavailable(f"the demo's {self.name}", reason=self.last_words(), remedy=f"see {self.log}")
+        self._start()
+        return f"the {self.name} ended ({_ending(code)}) and was started again"
+
+    def is_running(self) -> bool:
+        """Whether it lives."""
+        return self._process is not None and self._process.poll() is None
+
+    def wait(self, seconds: float) -> int | None:
+        """Its exit code, once it has ended by itself within this time; None otherwise."""
+        if self._process is None:
+            return None
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def stop(self) -> None:
+        """Ask it to end, wait, then end it."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        self._process.terminate()
+        if self.wait(GRACE_SECONDS) is None:
+            self._process.kill()
+            self._process.wait()
+
+    def last_words(self) -> str:
+        """The last line that it printed."""
+        lines = self.log.read_text(errors="replace").strip().splitlines() if self.log.is_file() else []
+        return lines[-1] if lines else "it said nothing"
+
+    def _start(self) -> None:
+        order = [sys.executable, "-m", "loopline.apps.demo.tether", str(os.getpid()), *self.order]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603  our own interpreter and modules
+                order, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        self.starts += 1
+        self._started = time.monotonic()
+
+
+def _ending(code: int) -> str:
+    return f"signal {-code}" if code < 0 else f"code {code}"

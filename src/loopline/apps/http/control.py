@@ -1,0 +1,55 @@
+"""The control plane and the pages as one ASGI application, put together from their routes."""
+
+from litestar import Litestar
+from litestar.datastructures import CacheControlHeader
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.router import Router
+from litestar.static_files import create_static_files_router
+
+from loopline import __version__
+from loopline.apps.http.answers import answer_routes
+from loopline.apps.http.errors import HANDLERS
+from loopline.apps.http.identity import Identity
+from loopline.apps.http.resources import health_routes, resource_routes
+from loopline.apps.http.views import Console, House
+from loopline.apps.web.pages import cycle_routes, overview_routes
+from loopline.apps.web.render import STATIC
+from loopline.apps.web.shelves import data_routes, model_routes, signal_routes
+from loopline.apps.web.signing import signing_routes
+
+MOST_BYTES = 1 << 20
+"""Of one request body, 1 MiB."""
+A_YEAR = 31_536_000
+
+
+def make_control(house: House, console: Console) -> Litestar:
+    """The application behind the door: it trusts its caller, so serve it through ``dispatch.make_dispatch`` only."""
+    identity = Identity(token=house.token, secret=house.secret)
+    return Litestar(
+        route_handlers=[
+            *health_routes(house),
+            *answer_routes(house),
+            *resource_routes(house, console),
+            *overview_routes(house, console),
+            *cycle_routes(house),
+            *data_routes(house),
+            *model_routes(house, console),
+            *signal_routes(house),
+            *signing_routes(identity, loop=house.settings.name),
+            _static(),
+        ],
+        exception_handlers=HANDLERS,
+        request_max_body_size=MOST_BYTES,
+        openapi_config=OpenAPIConfig(
+            title="Loopline", version=__version__, path="/api/schema", render_plugins=[JsonRenderPlugin()]
+        ),
+        logging_config=None,
+    )
+
+
+def _static() -> Router:
+    """The built files; their addresses change with their content, so browsers keep them."""
+    STATIC.mkdir(exist_ok=True)
+    keep = CacheControlHeader(max_age=A_YEAR, immutable=True, private=True)
+    return create_static_files_router(path="/static", directories=[STATIC], cache_control=keep)

@@ -1,0 +1,71 @@
+"""The error families meet HTTP here, once: a status and a sentence, as JSON for programs and as a page for people."""
+
+import logging
+from typing import Any
+
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.types import ExceptionHandlersMap
+
+from loopline.apps.web.render import page
+from loopline.errors import Conflict, InvalidRecord, LooplineError, NotFound, Unavailable
+
+STATUS: tuple[tuple[type[LooplineError], int], ...] = (
+    (InvalidRecord, 400),
+    (NotFound, 404),
+    (Conflict, 409),
+    (Unavailable, 503),
+)
+log = logging.getLogger("loopline.http")
+AnyRequest = Request[Any, Any, Any]
+
+
+def status_of(error: LooplineError) -> int:
+    """The HTTP status of a family; 500 for one that has none.
+
+    >>> status_of(NotFound("model", "v9"))
+    404
+    """
+    return next((status for family, status in STATUS if isinstance(error, family)), 500)
+
+
+def _from_family(request: AnyRequest, error: LooplineError) -> Response[Any]:
+    return answer(request, status_of(error), str(error))
+
+
+def _from_framework(request: AnyRequest, error: HTTPException) -> Response[Any]:
+    if isinstance(error, ValidationException):
+        return answer(request, 400, _spoken(error))
+    if error.status_code == 404:
+        return answer(request, 404, f"no page {request.url.path!r}; the overview is at '/'")
+    if error.status_code == 413:
+        return answer(request, 413, "request: found a body over 1 MiB, expected less; send it in parts")
+    return answer(request, error.status_code, f"request: {error.detail}")
+
+
+def _from_anything(request: AnyRequest, error: Exception) -> Response[Any]:
+    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return answer(request, 500, f"internal error ({type(error).__name__}); the server's log has the details")
+
+
+def _spoken(error: ValidationException) -> str:
+    """What was found and expected, from the framework's list of faults."""
+    faults = error.extra if isinstance(error.extra, list) else []
+    said = [f"{fault.get('key') or 'body'}: {fault['message']}" for fault in faults if "message" in fault]
+    return f"request: {'; '.join(said) or error.detail}"
+
+
+def answer(request: AnyRequest, status: int, sentence: str) -> Response[Any]:
+    """``{"error": sentence}`` under ``/api`` and for programs, else a page that says the same."""
+    path = request.url.path
+    if path.startswith("/api") or "text/html" not in request.headers.get("accept", ""):
+        return Response({"error": sentence}, status_code=status, media_type="application/json")
+    return page("error.html", status=status, sentence=sentence, here="", loop_name="")
+
+
+HANDLERS: ExceptionHandlersMap = {
+    LooplineError: _from_family,
+    HTTPException: _from_framework,
+    Exception: _from_anything,
+}
+"""For Litestar: the most specific family wins."""

@@ -1,0 +1,172 @@
+"""The loop's records over JSON, read only, and one switch: tick."""
+
+from typing import Any
+
+import msgspec
+from litestar import get, post
+from litestar.handlers import HTTPRouteHandler
+
+from loopline.apps.http.archive import Archive
+from loopline.apps.http.status import Status, read_status
+from loopline.apps.http.views import Branch, Console, House
+from loopline.errors import InvalidRecord, Unavailable
+from loopline.records.cycle import Cycle
+from loopline.records.dataset import DatasetVersion
+from loopline.records.evaluation import Verdict
+from loopline.records.label import LabelBatch
+from loopline.records.model import ModelVersion, RunState
+from loopline.records.rollout import Rollout
+from loopline.records.selection import Selection
+from loopline.records.signal import Signal
+
+LONGEST_QUERY = 200
+
+
+class CycleDetail(msgspec.Struct, frozen=True, kw_only=True):
+    """One cycle with everything that it made; what it has not made yet is null."""
+
+    cycle: Cycle
+    selection: Selection | None
+    labels: LabelBatch | None
+    dataset: DatasetVersion | None
+    run: RunState | None
+    model: ModelVersion | None
+    verdict: Verdict | None
+    rollout: Rollout | None
+
+
+class WhyStep(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing, the act that made it, and what that act used."""
+
+    entity: str
+    act: str
+    kind: str
+    at: str
+    sources: tuple["WhyStep", ...]
+
+
+class Done(msgspec.Struct, frozen=True, kw_only=True):
+    """A command that a tick carried out."""
+
+    id: str
+    kind: str
+    reason: str
+
+
+def detail_of(archive: Archive, number: int) -> CycleDetail:
+    """The cycle and what it made. Raises NotFound."""
+    return CycleDetail(
+        cycle=archive.cycle(number),
+        selection=next((record for record in archive.selections if record.cycle == number), None),
+        labels=next((record for record in archive.batches if record.cycle == number), None),
+        dataset=next((record for record in archive.datasets if record.cycle == number), None),
+        run=archive.run_of(number),
+        model=next((record for record in archive.models if record.cycle == number), None),
+        verdict=next((record for record in reversed(archive.verdicts) if record.cycle == number), None),
+        rollout=next((record for record in reversed(archive.rollouts) if record.cycle == number), None),
+    )
+
+
+def asked(name: str) -> str:
+    """What was typed into the search, if it can be an id. Raises InvalidRecord."""
+    if not 1 <= len(name.strip()) <= LONGEST_QUERY:
+        raise InvalidRecord("id", found=f"{len(name.strip())} characters", expected=f"1 to {LONGEST_QUERY}")
+    return name.strip()
+
+
+def steps(branch: Branch) -> WhyStep:
+    """A lineage tree as records."""
+    sources = tuple(steps(source) for source in branch.sources)
+    return WhyStep(entity=branch.entity, act=branch.act, kind=branch.kind, at=branch.at, sources=sources)
+
+
+def resource_routes(house: House, console: Console) -> list[HTTPRouteHandler]:
+    """The routes that read records, and those that ask the controller."""
+    return [*_controller_routes(house, console), *_cycle_routes(house), *_record_routes(house)]
+
+
+def _controller_routes(house: House, console: Console) -> list[HTTPRouteHandler]:
+    @get("/api/status", sync_to_thread=True)
+    def status() -> Status:
+        """The loop now."""
+        return read_status(house, console)
+
+    @get("/api/why", sync_to_thread=True)
+    def why(id: str) -> WhyStep:  # noqa: A002  the query's own name
+        """Where a prediction, version, dataset or cycle came from."""
+        return steps(console.why(asked(id)))
+
+    @post("/api/tick", sync_to_thread=True, status_code=200)
+    def tick() -> list[Done]:
+        """Do what is due now."""
+        return [Done(id=done.id, kind=type(done).__name__, reason=done.reason) for done in console.tick()]
+
+    return [status, why, tick]
+
+
+def _cycle_routes(house: House) -> list[HTTPRouteHandler]:
+    @get("/api/cycles", sync_to_thread=True)
+    def cycles() -> tuple[Cycle, ...]:
+        """All cycles, newest first."""
+        return Archive(house).cycles
+
+    @get("/api/cycles/{number:int}", sync_to_thread=True)
+    def cycle(number: int) -> CycleDetail:
+        """One cycle, whole."""
+        return detail_of(Archive(house), number)
+
+    @get("/api/signals", sync_to_thread=True)
+    def signals() -> tuple[Signal, ...]:
+        """All signals, raised ones first."""
+        return Archive(house).signals
+
+    @get("/api/signals/{name:path}", sync_to_thread=True)
+    def signal(name: str) -> Signal:
+        """One signal; its id may hold slashes."""
+        return Archive(house).signal(name.strip("/"))
+
+    return [cycles, cycle, signals, signal]
+
+
+def _record_routes(house: House) -> list[HTTPRouteHandler]:
+    @get("/api/models", sync_to_thread=True)
+    def models() -> tuple[ModelVersion, ...]:
+        """All model versions, newest first."""
+        return Archive(house).models
+
+    @get("/api/models/{name:str}", sync_to_thread=True)
+    def model(name: str) -> ModelVersion:
+        """One model version."""
+        return Archive(house).model(name)
+
+    @get("/api/datasets", sync_to_thread=True)
+    def datasets() -> tuple[DatasetVersion, ...]:
+        """All dataset versions, newest first."""
+        return Archive(house).datasets
+
+    @get("/api/datasets/{name:str}", sync_to_thread=True)
+    def dataset(name: str) -> DatasetVersion:
+        """One dataset version."""
+        return Archive(house).dataset(name)
+
+    return [models, model, datasets, dataset]
+
+
+def health_routes(house: House) -> list[HTTPRouteHandler]:
+    """The two routes that anyone may ask: does the process run, does its database answer."""
+
+    @get("/healthz", sync_to_thread=False)
+    def healthz() -> dict[str, Any]:
+        """The process runs."""
+        return {"live": True}
+
+    @get("/readyz", sync_to_thread=True)
+    def readyz() -> dict[str, Any]:
+        """The stored state can be read. Answers 503 when it cannot."""
+        try:
+            house.ledger.events(house.settings.name, newest=1)
+        except Exception as error:
+            raise Unavailable("stored state", reason=f"{type(error).__name__}", remedy="see the log") from error
+        return {"ready": True}
+
+    return [healthz, readyz]

@@ -1,0 +1,116 @@
+"""What the control plane and the pages ask of the house behind them."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from loopline.ports.clock import Clock
+from loopline.ports.counters import Counters
+from loopline.ports.launcher import Launcher
+from loopline.ports.ledger import Ledger
+from loopline.ports.prediction_log import PredictionLog
+from loopline.ports.task_queue import AnswerBook, TaskQueue
+from loopline.records.command import Command, Situation
+from loopline.records.settings import Settings
+
+
+class House(Protocol):
+    """The rooms that the pages look into; ``apps.wiring.House`` is one."""
+
+    @property
+    def settings(self) -> Settings:
+        """The loop as its owner wrote it."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """Tells the time."""
+        ...
+
+    @property
+    def log(self) -> PredictionLog:
+        """Every prediction."""
+        ...
+
+    @property
+    def ledger(self) -> Ledger:
+        """Every stored record, with its lineage."""
+        ...
+
+    @property
+    def queue(self) -> TaskQueue:
+        """Hands out tasks."""
+        ...
+
+    @property
+    def book(self) -> AnswerBook:
+        """Reads what people said."""
+        ...
+
+    @property
+    def counters(self) -> Counters:
+        """Totals since the installation began."""
+        ...
+
+    @property
+    def launcher(self) -> Launcher:
+        """Knows how training runs ended."""
+        ...
+
+    @property
+    def token(self) -> str:
+        """Opens every door; printed at start."""
+        ...
+
+    @property
+    def secret(self) -> bytes:
+        """Signs the cookies."""
+        ...
+
+
+class Branch(Protocol):
+    """One node of the answer to "why": a thing, the act that made it, and what that act used."""
+
+    @property
+    def entity(self) -> str:
+        """``kind:id``, for instance ``model:v2``."""
+        ...
+
+    @property
+    def act(self) -> str:
+        """The command that made it; empty for what came from outside."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """What sort of command that was."""
+        ...
+
+    @property
+    def at(self) -> str:
+        """ISO time, UTC, when the act ended; empty for what came from outside."""
+        ...
+
+    @property
+    def sources(self) -> Sequence["Branch"]:
+        """What the act used."""
+        ...
+
+
+class Console(Protocol):
+    """The controller, as people may ask it."""
+
+    def situation(self) -> Situation:
+        """The stored state, as ``decide`` sees it."""
+        ...
+
+    def awaited(self) -> str:
+        """One sentence: what is due or awaited, and why."""
+        ...
+
+    def why(self, entity: str) -> Branch:
+        """Where this prediction, version, dataset or cycle came from. Raises NotFound."""
+        ...
+
+    def tick(self) -> Sequence[Command]:
+        """Do what is due now; what was done."""
+        ...

@@ -1,0 +1,68 @@
+"""The overview: all that its template writes down, gathered once."""
+
+from typing import NamedTuple
+
+from loopline.apps.http.archive import Archive
+from loopline.apps.http.stages import StageState, stages_of
+from loopline.apps.http.views import Console, House
+from loopline.apps.web.chart import Chart, Point, chart_of, points_of
+from loopline.apps.web.effort import Effort, effort_of, finding, total
+from loopline.apps.web.picture import Picture, picture_of
+from loopline.apps.web.words import shares
+from loopline.records.command import Situation
+from loopline.records.lineage import Event
+from loopline.records.model import ModelVersion
+
+LATEST_EVENTS = 8
+LATEST_CYCLES = 12
+"""Cycles on the chart and in the tables; older ones have their own pages."""
+
+
+class Live(NamedTuple):
+    """A version that is loaded."""
+
+    version: str
+    share: float
+    role: str
+    model: ModelVersion | None
+
+
+class Overview(NamedTuple):
+    """The whole page."""
+
+    awaited: str
+    situation: Situation
+    counts: dict[str, int]
+    stages: tuple[StageState, ...]
+    picture: Picture
+    live: tuple[Live, ...]
+    points: tuple[Point, ...]
+    chart: Chart | None
+    efforts: tuple[Effort, ...]
+    whole: Effort
+    finding: str
+    events: tuple[Event, ...]
+
+
+def overview_of(house: House, console: Console) -> Overview:
+    """The overview from stored state."""
+    archive, situation, counts = Archive(house), console.situation(), house.counters.read()
+    stages = stages_of(archive, situation, counts)
+    points = points_of(archive.verdicts[-LATEST_CYCLES:])
+    drawn = {selection.cycle: selection for selection in archive.selections}
+    efforts = tuple(effort_of(batch, drawn.get(batch.cycle)) for batch in archive.batches)
+    models = {str(model.name): model for model in archive.models}
+    return Overview(
+        awaited=console.awaited(),
+        situation=situation,
+        counts=counts,
+        stages=stages,
+        picture=picture_of(stages, situation),
+        live=tuple(Live(name, part, role, models.get(name)) for name, part, role in shares(situation.split)),
+        points=points,
+        chart=chart_of(points),
+        efforts=efforts[-LATEST_CYCLES:],
+        whole=total(efforts),
+        finding=finding(total(efforts)),
+        events=archive.events[:LATEST_EVENTS],
+    )

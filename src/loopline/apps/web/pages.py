@@ -1,0 +1,172 @@
+"""The overview, annotation, lineage and cycle pages: each gathers its records and fills in one template."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Annotated, Any, NamedTuple
+
+from litestar import MediaType, Request, Response, get
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import Parameter
+
+from loopline.apps.http.archive import Archive
+from loopline.apps.http.resources import asked, detail_of, steps
+from loopline.apps.http.views import Console, House
+from loopline.apps.web.effort import effort_of
+from loopline.apps.web.overview import overview_of
+from loopline.apps.web.render import page, text
+from loopline.errors import NotFound
+from loopline.records.label import Label
+from loopline.records.selection import Candidate
+
+PAGE_ROWS = 50
+FIRST_ROWS = 12
+"""Rows of a long list shown on the page of its cycle; the rest has a page of its own."""
+Html = Response[Any]
+LeafNumber = Annotated[int, Parameter(query="page")]
+
+
+class Leaf(NamedTuple):
+    """One page of a long list."""
+
+    number: int
+    pages: int
+    first: int
+    """Place of its first row in the whole list, from 0."""
+    total: int
+
+
+def overview_routes(house: House, console: Console) -> list[HTTPRouteHandler]:
+    """The overview, and the part of it that the browser asks for every second."""
+    settings, loop = house.settings, house.settings.name
+
+    @get("/", sync_to_thread=True, include_in_schema=False)
+    def overview() -> Html:
+        """The loop now."""
+        return page("overview.html", here="overview", loop_name=loop, view=overview_of(house, console), settings=settings)
+
+    @get("/overview/live", sync_to_thread=True, include_in_schema=False)
+    def live(request: Request[Any, Any, Any]) -> Html:
+        """The moving parts of the overview; 304 while nothing moved."""
+        body = text("overview_live.html", view=overview_of(house, console), settings=settings)
+        tag = f'"{hashlib.sha256(body.encode()).hexdigest()[:24]}"'
+        if request.headers.get("if-none-match") == tag:
+            return Response(None, status_code=304, headers={"etag": tag})
+        return Response(body, media_type=MediaType.HTML, headers={"etag": tag})
+
+    @get("/annotate", sync_to_thread=True, include_in_schema=False)
+    def annotate() -> Html:
+        """The place where people label."""
+        return page("annotate.html", here="annotate", loop_name=loop, settings=settings)
+
+    @get("/why", sync_to_thread=True, include_in_schema=False)
+    def why(id: str = "") -> Html:  # noqa: A002  the query's own name
+        """Where a thing came from."""
+        if not id.strip():
+            return page("why.html", here="", loop_name=loop, asked="", tree=None, told={}, missing="")
+        try:
+            tree, missing = steps(console.why(asked(id))), ""
+        except NotFound as error:
+            tree, missing = None, str(error)
+        told = {event.subject: event.text for event in Archive(house).events}
+        status = 200 if tree else 404
+        return page(
+            "why.html", status=status, here="", loop_name=loop, asked=id.strip(), tree=tree, told=told, missing=missing
+        )
+
+    return [overview, live, annotate, why]
+
+
+def cycle_routes(house: House) -> list[HTTPRouteHandler]:
+    """Cycles: the list, one of them, and its two long lists."""
+    loop = house.settings.name
+
+    @get("/cycles", sync_to_thread=True, include_in_schema=False)
+    def cycles() -> Html:
+        """All cycles."""
+        archive = Archive(house)
+        sizes = {batch.cycle: len(batch.labels) for batch in archive.batches}
+        verdicts = {verdict.cycle: verdict for verdict in archive.verdicts}
+        made = {model.cycle: model.name for model in archive.models}
+        return page(
+            "cycles.html", here="cycles", loop_name=loop, cycles=archive.cycles, sizes=sizes, verdicts=verdicts, made=made
+        )
+
+    @get("/cycles/{number:int}", sync_to_thread=True, include_in_schema=False)
+    def cycle(number: int) -> Html:
+        """One cycle."""
+        archive = Archive(house)
+        detail = detail_of(archive, number)
+        return page(
+            "cycle.html",
+            here="cycles",
+            loop_name=loop,
+            it=detail,
+            effort=effort_of(detail.labels, detail.selection) if detail.labels else None,
+            standings=archive.standings,
+            given=_given(house, number),
+            inputs=_inputs(house, number),
+            said=_said(archive, number),
+            most=FIRST_ROWS,
+            labels=detail.labels.labels[:FIRST_ROWS] if detail.labels else (),
+            candidates=detail.selection.candidates[:FIRST_ROWS] if detail.selection else (),
+        )
+
+    @get("/cycles/{number:int}/selection", sync_to_thread=True, include_in_schema=False)
+    def selection(number: int, leaf_number: LeafNumber = 1) -> Html:
+        """Everything that was chosen."""
+        found = detail_of(Archive(house), number).selection
+        rows: Sequence[Candidate] = found.candidates if found else ()
+        leaf = _leaf(len(rows), leaf_number)
+        return page(
+            "selection.html",
+            here="cycles",
+            loop_name=loop,
+            number=number,
+            leaf=leaf,
+            candidates=rows[leaf.first : leaf.first + PAGE_ROWS],
+            inputs=_inputs(house, number),
+        )
+
+    @get("/cycles/{number:int}/labels", sync_to_thread=True, include_in_schema=False)
+    def labels(number: int, leaf_number: LeafNumber = 1) -> Html:
+        """Everything that was labelled."""
+        archive = Archive(house)
+        found = detail_of(archive, number).labels
+        rows: Sequence[Label] = found.labels if found else ()
+        leaf = _leaf(len(rows), leaf_number)
+        return page(
+            "labels.html",
+            here="cycles",
+            loop_name=loop,
+            number=number,
+            leaf=leaf,
+            labels=rows[leaf.first : leaf.first + PAGE_ROWS],
+            said=_said(archive, number),
+        )
+
+    return [cycles, cycle, selection, labels]
+
+
+def _inputs(house: House, cycle: int) -> dict[str, bytes]:
+    """Sample -> its row, for the samples that people were asked about."""
+    return {task.sample: task.inputs for task in house.book.answers(house.settings.name, cycle=cycle).tasks}
+
+
+def _given(house: House, cycle: int) -> dict[str, int]:
+    """Annotator -> how many of their answers stand in this cycle."""
+    given: dict[str, int] = {}
+    for annotation in house.book.answers(house.settings.name, cycle=cycle).annotations:
+        given[annotation.annotator] = given.get(annotation.annotator, 0) + 1
+    return given
+
+
+def _said(archive: Archive, cycle: int) -> dict[str, str]:
+    """Sample -> what the live model had said."""
+    found = next((selection for selection in archive.selections if selection.cycle == cycle), None)
+    return {candidate.prediction: candidate.predicted for candidate in found.candidates} if found else {}
+
+
+def _leaf(total: int, number: int) -> Leaf:
+    pages = max(1, -(-total // PAGE_ROWS))
+    within = min(max(1, number), pages)
+    return Leaf(within, pages, (within - 1) * PAGE_ROWS, total)

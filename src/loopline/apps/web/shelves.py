@@ -1,0 +1,96 @@
+"""The pages of data, models and signals: a list and a detail page each."""
+
+from typing import Any
+
+from litestar import Response, get
+from litestar.handlers import HTTPRouteHandler
+
+from loopline.apps.http.archive import Archive
+from loopline.apps.http.views import Console, House
+from loopline.apps.web.histogram import outline_of
+from loopline.apps.web.render import page
+from loopline.apps.web.words import shares
+
+Html = Response[Any]
+
+
+def data_routes(house: House) -> list[HTTPRouteHandler]:
+    """Dataset versions: the list, and one of them."""
+    loop = house.settings.name
+
+    @get("/data", sync_to_thread=True, include_in_schema=False)
+    def datasets() -> Html:
+        """All dataset versions, and the prediction log."""
+        rows = Archive(house).datasets
+        tally, counts = house.log.tally(), house.counters.read()
+        return page("datasets.html", here="data", loop_name=loop, datasets=rows, tally=tally, counts=counts)
+
+    @get("/data/{name:str}", sync_to_thread=True, include_in_schema=False)
+    def dataset(name: str) -> Html:
+        """One dataset version."""
+        archive = Archive(house)
+        found = archive.dataset(name)
+        parent = next((other for other in archive.datasets if other.id == found.parent), None)
+        children = [other for other in archive.datasets if other.parent == found.id]
+        trained = [model for model in archive.models if model.dataset == found.id]
+        return page("dataset.html", here="data", loop_name=loop, it=found, parent=parent, children=children, trained=trained)
+
+    return [datasets, dataset]
+
+
+def model_routes(house: House, console: Console) -> list[HTTPRouteHandler]:
+    """Model versions: the list, and one of them."""
+    loop = house.settings.name
+
+    @get("/models", sync_to_thread=True, include_in_schema=False)
+    def models() -> Html:
+        """All model versions."""
+        archive = Archive(house)
+        now = {name: (part, role) for name, part, role in shares(console.situation().split)}
+        judged = {verdict.challenger: verdict for verdict in archive.verdicts}
+        return page("models.html", here="models", loop_name=loop, models=archive.models, now=now, judged=judged)
+
+    @get("/models/{name:str}", sync_to_thread=True, include_in_schema=False)
+    def model(name: str) -> Html:
+        """One model version."""
+        archive = Archive(house)
+        found = archive.model(name)
+        now = {version: (part, role) for version, part, role in shares(console.situation().split)}
+        return page(
+            "model.html",
+            here="models",
+            loop_name=loop,
+            it=found,
+            now=now.get(found.name),
+            dataset=next((one for one in archive.datasets if one.id == found.dataset), None),
+            verdicts=[one for one in archive.verdicts if name in (one.challenger, one.incumbent)],
+            rollouts=[one for one in archive.rollouts if name in (one.challenger, one.incumbent)],
+            signals=[one for one in archive.signals if one.version == name],
+        )
+
+    return [models, model]
+
+
+def signal_routes(house: House) -> list[HTTPRouteHandler]:
+    """Signals: the list, and one of them."""
+    loop = house.settings.name
+
+    @get("/signals", sync_to_thread=True, include_in_schema=False)
+    def signals() -> Html:
+        """All signals, and where each detector stands."""
+        archive = Archive(house)
+        return page(
+            "signals.html", here="signals", loop_name=loop, signals=archive.signals, measurements=archive.measurements
+        )
+
+    @get("/signals/{name:path}", sync_to_thread=True, include_in_schema=False)
+    def signal(name: str) -> Html:
+        """One signal."""
+        archive = Archive(house)
+        found = archive.signal(name.strip("/"))
+        same = (m for m in archive.measurements if m.version == found.version and m.signal == found.signal)
+        detector = next(same, None)
+        outline = outline_of(detector) if detector else None
+        return page("signal.html", here="signals", loop_name=loop, it=found, detector=detector, outline=outline)
+
+    return [signals, signal]

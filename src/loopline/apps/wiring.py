@@ -1,0 +1,128 @@
+"""The only place that names adapters: puts one loop's ports together from its settings and its folder."""
+
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from loopline import __version__
+from loopline.adapters.files.objects import FileObjects
+from loopline.adapters.onnx.engine import OnnxEngine
+from loopline.adapters.sklearn.engine import SklearnEngine
+from loopline.adapters.spool.counters import FileCounters
+from loopline.adapters.spool.log import SpoolLog
+from loopline.adapters.sql.answers import SqlAnswerBook
+from loopline.adapters.sql.database import open_database
+from loopline.adapters.sql.ledger import SqlLedger
+from loopline.adapters.sql.queue import SqlTaskQueue
+from loopline.adapters.subprocess.launcher import SubprocessLauncher
+from loopline.adapters.system.clock import SystemClock
+from loopline.apps.config import read_rows
+from loopline.errors import Conflict, Unavailable
+from loopline.orchestrate.installation import Installation, Rows
+from loopline.ports.counters import Counters
+from loopline.ports.engine import Engine, Predictor
+from loopline.records.model import EngineName
+from loopline.records.settings import Settings
+from loopline.records.signature import Signature
+
+FOLDER = ".loopline"
+"""Everything that a loop keeps, beside its ``loop.toml``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class House(Installation):
+    """An installation, with what its faces need."""
+
+    root: Path
+    counters: Counters
+    token: str
+    """Opens every page and API; made at the first start, readable by its owner only."""
+    secret: bytes
+    """Keys the reserve and the sessions."""
+
+
+class Engines:
+    """Loads each artefact with the engine that made it."""
+
+    def __init__(self) -> None:
+        self._engines: dict[EngineName, Engine] = {"sklearn": SklearnEngine(), "onnx": OnnxEngine()}
+
+    def load(self, artifact: bytes, *, engine: EngineName, signature: Signature) -> Predictor:
+        """The predictor in these bytes."""
+        return self._engines[engine].load(artifact, engine=engine, signature=signature)
+
+
+def open_house(settings: Settings, *, root: Path) -> House:
+    """The loop's ports over the folder ``root``, which is made when it is not there.
+
+    Raises Unavailable, with the reason, when the folder cannot be used.
+    """
+    try:
+        for folder in ("log", "objects", "runs"):
+            (root / folder).mkdir(parents=True, exist_ok=True)
+        token, secret = _kept(root / "token"), _kept(root / "secret")
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise Unavailable(f"folder {root}", reason=reason, remedy="choose one that you may write to") from error
+    database = open_database(f"sqlite:///{root / 'state.db'}")
+    return House(
+        settings=settings,
+        clock=SystemClock(),
+        log=SpoolLog(root / "log" / "spool.db"),
+        ledger=SqlLedger(database),
+        queue=SqlTaskQueue(database),
+        book=SqlAnswerBook(database),
+        objects=FileObjects(root / "objects"),
+        launcher=SubprocessLauncher(root / "runs"),
+        engine=Engines(),
+        base=_rows(settings, settings.train.base),
+        anchor=_rows(settings, settings.gate.anchor_file),
+        gold=_rows(settings, settings.annotate.gold_file),
+        actor=f"loopline {__version__}",
+        root=root,
+        counters=FileCounters(root / "log" / "counters"),
+        token=token,
+        secret=secret.encode(),
+    )
+
+
+def _rows(settings: Settings, file: str) -> Rows:
+    path = Path(settings.folder) / file
+    return lambda: read_rows(path, settings.signature) if file else ()
+
+
+def _kept(path: Path) -> str:
+    """A random word, made once and kept for its owner only."""
+    if not path.exists():
+        fresh = os.open(path.with_suffix(".new"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(fresh, "w") as file:
+            file.write(secrets.token_urlsafe(24))
+        path.with_suffix(".new").rename(path)
+    return path.read_text().strip()
+
+
+@contextmanager
+def hold(root: Path) -> Iterator[None]:
+    """Hold the folder while the block runs. Raises Conflict when another process holds it."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        lock = os.open(root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise Unavailable(f"folder {root}", reason=reason, remedy="choose one that you may write to") from error
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.pread(lock, 32, 0).decode().strip() or "unknown"
+            found = f"in use by process {holder}"
+            raise Conflict(f"folder {root}", found=found, expected="free", remedy="stop that one first") from error
+        os.truncate(lock, 0)
+        os.pwrite(lock, str(os.getpid()).encode(), 0)
+        yield
+    finally:
+        os.close(lock)

@@ -1,0 +1,83 @@
+"""The process that trains: reads its orders from a run folder, leaves a model or a reason there."""
+
+import os
+import random
+import sys
+import traceback
+from pathlib import Path
+
+import msgspec
+
+from loopline.adapters.subprocess.folder import CHECKS, MODEL, Ending, RunFolder, write_whole
+from loopline.adapters.subprocess.process import identify
+from loopline.apps.worker.limits import Deadline, limit_memory
+from loopline.errors import LooplineError
+from loopline.records.model import RunResult, RunSpec
+
+_NOT_OURS = 3
+"""Exit code of a process that found its run given to another, or given up."""
+
+
+def main(arguments: list[str]) -> int:
+    """Train once. 0: there is a result; 1: there is a reason; 3: the run belongs to someone else."""
+    if len(arguments) != 1:
+        sys.stderr.write("usage: python -m loopline.apps.worker RUN_FOLDER\n")
+        return 2
+    folder = RunFolder(Path(arguments[0]).absolute())
+    me = identify(os.getpid())
+    if me is None or folder.claim(me) != me:
+        return _NOT_OURS
+    spec = folder.spec()
+    limit_memory(spec)
+    deadline = Deadline(spec, folder=folder)
+    try:
+        result = train(spec, folder=folder)
+    except BaseException as error:
+        traceback.print_exc()
+        deadline.lift()
+        folder.conclude(Ending(phase="failed", reason=_told(error, spec)))
+        return 1
+    deadline.lift()
+    folder.finish(result)
+    return 0
+
+
+def train(spec: RunSpec, *, folder: RunFolder) -> RunResult:
+    """Call the user's function and package what it returns; model and checks are in the folder afterwards."""
+    import numpy as np
+
+    from loopline.apps.worker.dataset import read_dataset
+    from loopline.apps.worker.entry import load_entry
+    from loopline.apps.worker.packing import checks_of, pack
+    from loopline.apps.worker.run import Run
+
+    dataset = read_dataset(Path(spec.dataset_file).absolute(), signature=spec.signature)
+    home = Path(spec.folder).absolute()
+    os.chdir(home)  # a trainer finds its own files beside it
+    entry = load_entry(spec.entry, folder=home)
+    run = Run(spec, folder=folder)
+    random.seed(spec.seed)
+    np.random.seed(spec.seed)
+    packed = pack(entry.train(dataset, run), signature=spec.signature, entry=spec.entry)
+    checks = checks_of(packed, dataset=dataset, signature=spec.signature)
+    write_whole(folder.path / MODEL, packed.artifact)
+    write_whole(folder.path / CHECKS, msgspec.json.encode(checks))
+    return RunResult(
+        engine=packed.engine, artifact_file=MODEL, checks_file=CHECKS, code=entry.code, metrics=run.metrics
+    )
+
+
+def _told(error: BaseException, spec: RunSpec) -> str:
+    if isinstance(error, MemoryError) and spec.memory_mb:
+        return f"ran out of its memory limit of {spec.memory_mb} MB"
+    if isinstance(error, LooplineError):
+        return str(error)
+    said = str(error).strip()
+    return f"{spec.entry} raised {type(error).__name__}" + (f": {said.splitlines()[0]}" if said else "")
+
+
+if __name__ == "__main__":
+    code = main(sys.argv[1:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # threads that the trainer left behind do not keep a finished run alive

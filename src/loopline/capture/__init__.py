@@ -1,0 +1,1 @@
+"""Prediction -> log: batching, sampling, reserve assignment, and an account in which every answer has its place."""

@@ -1,0 +1,1 @@
+"""Labels become immutable versions: what is learned from, since when, and why."""

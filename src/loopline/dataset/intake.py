@@ -1,0 +1,71 @@
+"""Rows that the user brings: checked, made canonical, each input once."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from blake3 import blake3
+
+from loopline.dataset.table import IMPORTED, LabelledSample
+from loopline.errors import InvalidRecord
+from loopline.records.dataset import LabelledRow
+from loopline.records.signature import Signature
+
+
+class Intake(NamedTuple):
+    """What is kept of the rows that came in."""
+
+    samples: tuple[LabelledSample, ...]
+    """By content, each content once."""
+    repeated: int
+    """Rows left out because an equal input with the same label is kept."""
+    outvoted: int
+    """Rows left out because most rows with this input carry another label."""
+    undecided: int
+    """Rows left out because their input carries several labels equally often: nobody can say which is right."""
+
+
+def taken_in(rows: Sequence[LabelledRow], *, signature: Signature, what: str) -> Intake:
+    """The rows, each input once: its most frequent label wins, and an input whose labels tie is left out.
+
+    ``what`` names the rows in errors: ``base row r7: label 'bad', expected one of ...``. Raises InvalidRecord for
+    a row that does not fit the signature. Of equal rows the first keeps its id.
+    """
+    groups: dict[bytes, list[LabelledRow]] = {}
+    for row in rows:
+        groups.setdefault(canonical(row, signature=signature, what=what), []).append(row)
+    kept: list[LabelledSample] = []
+    repeated = outvoted = undecided = 0
+    for inputs, group in groups.items():
+        ranked = Counter(row.label for row in group).most_common(2)
+        if len(ranked) == 2 and ranked[0][1] == ranked[1][1]:
+            undecided += len(group)
+            continue
+        label, votes = ranked[0]
+        repeated += votes - 1
+        outvoted += len(group) - votes
+        first = next(row.id for row in group if row.label == label)
+        kept.append(LabelledSample(blake3(inputs).hexdigest(), inputs, label, first, 0, IMPORTED))
+    return Intake(tuple(sorted(kept)), repeated, outvoted, undecided)
+
+
+def canonical(row: LabelledRow, *, signature: Signature, what: str) -> bytes:
+    """The row's inputs in the bytes that a model would see; raises InvalidRecord, naming it, when it does not fit."""
+    if row.label not in signature.labels:
+        allowed = f"one of {', '.join(signature.labels)}"
+        raise InvalidRecord(f"{what} row {row.id}", found=f"label {row.label!r}", expected=allowed)
+    try:
+        return signature.encode(signature.decode(row.inputs))
+    except InvalidRecord as error:
+        raise InvalidRecord(f"{what} row {row.id}", found=error.found, expected=error.expected) from error
+
+
+def sentence(intake: Intake, *, rows: int, anchor: int) -> str:
+    """``3 of 9 rows imported: 4 repeated, 2 with contradicting labels left out; the anchor holds 1,000``."""
+    contradicting = intake.outvoted + intake.undecided
+    left = [f"{intake.repeated:,} repeated"] if intake.repeated else []
+    left += [f"{contradicting:,} with contradicting labels"] if contradicting else []
+    text = f"{len(intake.samples):,} of {rows:,} rows imported"
+    return (
+        text + (f": {', '.join(left)} left out" if left else "") + (f"; the anchor holds {anchor:,}" if anchor else "")
+    )

@@ -1,0 +1,1 @@
+"""challenger -> verdict on the reserve: metrics, exact bounds, ledger, gate."""

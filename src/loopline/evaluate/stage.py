@@ -1,0 +1,70 @@
+"""challenger -> Verdict: both models score the sealed rows now, and the gate compares them pair by pair."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loopline.evaluate.admission import admit
+from loopline.evaluate.gate import Part, Rule, compare_anchor, compare_fresh, conclude
+from loopline.evaluate.leakage import Sample, anchor_samples, fresh_samples, leaked
+from loopline.evaluate.ledger import spend
+from loopline.evaluate.scores import joined, truth_of
+from loopline.ports.engine import Engine
+from loopline.ports.object_store import ObjectStore
+from loopline.records.cycle import Cycle
+from loopline.records.dataset import LabelledRow
+from loopline.records.evaluation import Verdict
+from loopline.records.label import Label
+from loopline.records.model import ModelVersion
+from loopline.records.settings import Settings
+
+_CHUNK = 512
+
+
+def judge(  # noqa: PLR0913  stage recipes take their ports by name
+    cycle: Cycle,
+    *,
+    challenger: ModelVersion,
+    incumbent: ModelVersion,
+    decision: int,
+    anchor: Sequence[LabelledRow],
+    fresh: Sequence[Label],
+    trained_on: frozenset[str],
+    engine: Engine,
+    objects: ObjectStore,
+    settings: Settings,
+) -> Verdict:
+    """The verdict on the challenger at the ledger's ``decision``-th decision, with its evidence."""
+    admit(challenger, incumbent=incumbent, fresh=fresh, metric=settings.gate.metric)
+    rule = Rule(settings.gate.metric, settings.gate.margin, spend(settings.gate.alpha, decision=decision))
+    sealed, fixed = fresh_samples(fresh), anchor_samples(anchor)
+    leaks = leaked((*sealed, *fixed), trained_on=trained_on)
+    generator = np.random.default_rng(cycle.seed)
+
+    def part(samples: Sequence[Sample]) -> Part:
+        return Part(
+            incumbent=_scored(incumbent, samples, engine=engine, objects=objects),
+            challenger=_scored(challenger, samples, engine=engine, objects=objects),
+            truth=truth_of(samples, labels=incumbent.signature.labels),
+        )
+
+    comparisons = [compare_fresh(part(sealed), rule=rule, generator=generator)]
+    if fixed:
+        comparisons.append(compare_anchor(part(fixed), rule=rule, generator=generator))
+    outcome, reason = conclude(comparisons, leaks=leaks)
+    return Verdict(
+        id=cycle.id, loop=cycle.loop, cycle=cycle.number,
+        challenger=challenger.name, incumbent=incumbent.name,
+        metric=rule.metric, margin=rule.margin, decision=decision, alpha=rule.alpha,
+        comparisons=tuple(comparisons), leaks=len(leaks), outcome=outcome, reason=reason,
+    )  # fmt: skip
+
+
+def _scored(
+    version: ModelVersion, samples: Sequence[Sample], *, engine: Engine, objects: ObjectStore
+) -> NDArray[np.float64]:
+    model = engine.load(objects.get(version.artifact), engine=version.engine, signature=version.signature)
+    rows = [version.signature.decode(sample.inputs) for sample in samples]
+    chunks = [model.predict(rows[start : start + _CHUNK]) for start in range(0, len(rows), _CHUNK)]
+    return joined(chunks, thing=f"model {version.name}", rows=len(rows), classes=len(version.signature.labels))

@@ -1,0 +1,1 @@
+"""Predictions -> signals: histograms, tolerance, the drift detector; ``stage.py`` is the recipe."""

@@ -1,0 +1,262 @@
+"""One function a command: calls the stage, and returns the entry that commits what it made, its lineage, its event."""
+
+from typing import NamedTuple, assert_never
+
+from msgspec import structs
+
+from loopline.annotate import stage as annotate
+from loopline.dataset import stage as dataset
+from loopline.evaluate import stage as evaluate
+from loopline.monitor import stage as monitor
+from loopline.orchestrate import known
+from loopline.orchestrate.installation import Installation
+from loopline.orchestrate.situation import gather
+from loopline.records import command as c
+from loopline.records.cycle import Cycle, Phase
+from loopline.records.dataset import Anchor
+from loopline.records.keys import entity_of
+from loopline.records.lineage import Raise, Stored
+from loopline.records.model import RunSpec
+from loopline.records.rollout import Rollout, TrafficSplit
+from loopline.records.selection import Selection
+from loopline.records.signal import Measurement, Signal
+from loopline.records.task import Standing, Task
+from loopline.rollout import stage as rollout
+from loopline.select import stage as select
+from loopline.train import stage as train
+
+
+class Made(NamedTuple):
+    """What an act made: the records, what they were made from, and the event that tells of it."""
+
+    event: str
+    """Its type, ``cycle.selected``; empty: an act that nobody needs to hear of."""
+    text: str
+    records: tuple[Stored, ...] = ()
+    used: tuple[str, ...] = ()
+    tasks: tuple[Task, ...] = ()
+    raises: tuple[Raise, ...] = ()
+    also: tuple[str, ...] = ()
+    """Entities that were made but are no stored record: ``tasks:cycle-3``."""
+
+
+def act(house: Installation, command: c.Command) -> Made | None:  # noqa: C901, PLR0911, PLR0912  one case a command
+    """Carry the command out up to, but without, its commit; None when there is nothing to do yet."""
+    match command:
+        case c.ImportBase():
+            return _import(house)
+        case c.Measure():
+            return _measure(house, command)
+        case c.SetCadence():
+            return Made("cadence.changed", command.reason, (command.cadence,))
+        case c.OpenCycle():
+            return _open(house, command)
+        case c.Select():
+            return _select(house, command)
+        case c.Publish():
+            return _publish(house, command)
+        case c.Review():
+            return _review(house, command)
+        case c.Aggregate():
+            return _aggregate(house, command)
+        case c.CutDataset():
+            return _cut(house, command)
+        case c.StartTraining():
+            return _train(house, command)
+        case c.CollectModel():
+            return _collect(house, command)
+        case c.Judge():
+            return _judge(house, command)
+        case c.Advance():
+            return _advance(house, command)
+        case c.CloseCycle():
+            return _close(house, command)
+        case _:
+            assert_never(command)
+
+
+def _reached(cycle: Cycle, phase: Phase) -> Cycle:
+    return structs.replace(cycle, phase=phase)
+
+
+def _import(house: Installation) -> Made:
+    version, anchor = dataset.import_base(
+        house.base(), anchor=house.anchor(), settings=house.settings, objects=house.objects, now=house.clock.now()
+    )
+    return Made("dataset.cut", version.reason, (version, anchor) if anchor else (version,))
+
+
+def _measure(house: Installation, command: c.Measure) -> Made:
+    loop = house.settings.name
+    raised = tuple(s for s in house.ledger.all(Signal, loop) if s.state == "raised")
+    measured = monitor.measure(
+        house.log,
+        version=command.version,
+        previous=house.ledger.all(Measurement, loop),
+        raised=raised,
+        until=command.until,
+        settings=house.settings,
+        now=house.clock.now(),
+    )
+    if not measured.signals:
+        return Made("", "", (*measured.measurements,))
+    event = "signal.raised" if any(s.state == "raised" for s in measured.signals) else "signal.cleared"
+    text = "; ".join(signal.reason for signal in measured.signals)
+    return Made(event, text, (*measured.measurements, *measured.signals), (f"model:{command.version}",))
+
+
+def _open(house: Installation, command: c.OpenCycle) -> Made:
+    signals = (s for s in house.ledger.all(Signal, house.settings.name) if s.state == "raised")
+    return Made("cycle.opened", command.reason, (command.cycle,), tuple(entity_of(s) for s in signals))
+
+
+def _select(house: Installation, command: c.Select) -> Made:
+    selection = select.select(
+        command.cycle, pool=house.log, taken=known.asked(house), model=command.model, settings=house.settings
+    )
+    used = (entity_of(command.cycle), f"model:{command.model}")
+    if not selection.candidates:
+        closed = structs.replace(
+            command.cycle,
+            phase="closed",
+            closed_at=house.clock.now(),
+            outcome="inconclusive",
+            outcome_reason=f"nothing to ask about: {selection.reason}",
+        )
+        return Made("cycle.closed", closed.outcome_reason, (selection, closed), used)
+    return Made("cycle.selected", selection.reason, (selection, _reached(command.cycle, "selected")), used)
+
+
+def _selection(house: Installation, cycle: Cycle) -> Selection:
+    return next(s for s in house.ledger.all(Selection, house.settings.name) if s.cycle == cycle.number)
+
+
+def _publish(house: Installation, command: c.Publish) -> Made:
+    selection = _selection(house, command.cycle)
+    tasks = annotate.publish(
+        selection,
+        cycle=command.cycle,
+        pool=house.log,
+        reserve=house.log,
+        gold=house.gold(),
+        known=known.answered(house),
+        settings=house.settings,
+    )
+    counts = {stratum: sum(t.stratum == stratum for t in tasks) for stratum in ("chosen", "audit", "reserve", "gold")}
+    text = ", ".join(f"{n} {stratum}" for stratum, n in counts.items() if n) + " tasks published"
+    made = (_reached(command.cycle, "published"),)
+    batch = f"tasks:cycle-{command.cycle.number}"
+    return Made("batch.published", text, made, (entity_of(selection),), tasks=tasks, also=(batch,))
+
+
+def _review(house: Installation, command: c.Review) -> Made:
+    standings = house.ledger.all(Standing, house.settings.name)
+    reviewed = annotate.review(command.cycle, book=house.book, standings=standings, settings=house.settings)
+    paused = [s for s in reviewed.standings if s.state == "paused"]
+    text = "; ".join(f"{s.annotator} {s.reason}" for s in paused)
+    return Made("annotator.paused" if paused else "", text, (*reviewed.standings,), raises=reviewed.raises)
+
+
+def _aggregate(house: Installation, command: c.Aggregate) -> Made:
+    batch = annotate.aggregate(command.cycle, book=house.book, settings=house.settings)
+    people = {f"annotator:{name}" for label in batch.labels for name in label.annotators}
+    used = (f"tasks:cycle-{command.cycle.number}", *sorted(people))
+    return Made("batch.labelled", batch.reason, (batch, _reached(command.cycle, "labelled")), used)
+
+
+def _cut(house: Installation, command: c.CutDataset) -> Made:
+    parent = known.parent(house, command.cycle)
+    selection = _selection(house, command.cycle)
+    batch = next(b for b in known.batches(house) if b.cycle == command.cycle.number)
+    version = dataset.cut(
+        command.cycle,
+        parent=parent,
+        batch=batch,
+        selection=selection,
+        objects=house.objects,
+        settings=house.settings,
+        now=house.clock.now(),
+    )
+    used = tuple(entity_of(r) for r in (parent, batch, selection))
+    return Made("dataset.cut", version.reason, (version, _reached(command.cycle, "cut")), used)
+
+
+def _train(house: Installation, command: c.StartTraining) -> Made:
+    version = known.dataset_of(house, command.cycle)
+    spec = train.plan(
+        command.cycle, dataset=version, objects=house.objects, settings=house.settings, attempt=command.attempt
+    )
+    house.launcher.submit(spec)
+    text = f"run {spec.id} trains on {version.name} ({version.rows:,} rows)"
+    return Made("training.started", text, (spec, _reached(command.cycle, "training")), (entity_of(version),))
+
+
+def _collect(house: Installation, command: c.CollectModel) -> Made:
+    spec = [s for s in house.ledger.all(RunSpec, house.settings.name) if s.cycle == command.cycle.number][-1]
+    version = known.dataset_of(house, command.cycle)
+    challenger = train.collect(
+        spec,
+        launcher=house.launcher,
+        objects=house.objects,
+        engine=house.engine,
+        name=command.name,
+        dataset=version,
+        now=house.clock.now(),
+    )
+    text = f"{challenger.name} was trained on {version.name} and gives the recorded probabilities again"
+    used = (entity_of(spec), entity_of(version))
+    return Made("training.finished", text, (challenger, _reached(command.cycle, "trained")), used)
+
+
+def _judge(house: Installation, command: c.Judge) -> Made:
+    challenger, incumbent = known.model(house, command.challenger), known.model(house, command.incumbent)
+    anchors = house.ledger.all(Anchor, house.settings.name)
+    verdict = evaluate.judge(
+        command.cycle,
+        challenger=challenger,
+        incumbent=incumbent,
+        decision=command.decision,
+        anchor=dataset.anchor_rows(anchors[-1], objects=house.objects) if anchors else (),
+        fresh=known.fresh(house),
+        trained_on=known.learned(house, known.dataset_of(house, command.cycle)),
+        engine=house.engine,
+        objects=house.objects,
+        settings=house.settings,
+    )
+    sources = (challenger, incumbent, *anchors, *known.batches(house))
+    event = {"pass": "evaluation.passed", "fail": "evaluation.failed"}.get(verdict.outcome, "evaluation.inconclusive")
+    made = (verdict, _reached(command.cycle, "judged"))
+    return Made(event, verdict.reason, made, tuple(entity_of(r) for r in sources))
+
+
+def _advance(house: Installation, command: c.Advance) -> Made | None:
+    seen = gather(house, reviewed=0, failure="")
+    step = rollout.advance(
+        command.cycle,
+        challenger=command.challenger,
+        split=seen.split,
+        rollout=seen.rollout,
+        live=seen.live,
+        settings=house.settings,
+        now=house.clock.now(),
+    )
+    if step is None:
+        return None
+    placed = _placed(step.rollout, seen.end)
+    event = {"promoted": "rollout.promoted", "rolled_back": "rollout.rolled_back"}.get(placed.state, "rollout.advanced")
+    used = (f"model:{command.challenger}",) + ((f"verdict:{command.cycle.id}",) if seen.verdict else ())
+    made: tuple[Stored, ...] = (placed, _reached(command.cycle, "rolling"))
+    splits = house.ledger.all(TrafficSplit, house.settings.name)
+    if not splits or structs.replace(step.split, revision=splits[-1].revision) != splits[-1]:
+        made = (*made, step.split)
+    return Made(event, placed.reason, made, used)
+
+
+def _placed(step: Rollout, end: int) -> Rollout:
+    """Evidence is counted from the log position at which the step is taken."""
+    return structs.replace(step, since_position=end)
+
+
+def _close(house: Installation, command: c.CloseCycle) -> Made:
+    closed = structs.replace(command.cycle, closed_at=house.clock.now())
+    return Made("cycle.closed", f"cycle {closed.number} {closed.outcome}: {command.reason}", (closed,))

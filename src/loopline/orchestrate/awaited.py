@@ -1,0 +1,55 @@
+"""What is awaited, since what, and why: the sentence on the overview."""
+
+from datetime import datetime
+from typing import assert_never
+
+from loopline.orchestrate.cadence import spoken
+from loopline.orchestrate.decide import decide
+from loopline.records.command import Situation, is_open
+from loopline.records.cycle import Cycle
+
+
+def awaited(situation: Situation, now: datetime) -> str:
+    """One sentence: what is due now, or what the loop waits for."""
+    due = [command for command in decide(situation, now) if type(command).__name__ not in ("Measure", "Advance")]
+    if due:
+        return f"due now: {due[-1].reason}"
+    cycle = situation.cycle
+    if cycle is None or not is_open(cycle):
+        return _between(situation, now)
+    return f"cycle {cycle.number}: {_within(situation, cycle)}"
+
+
+def _between(situation: Situation, now: datetime) -> str:
+    if situation.split is None:
+        if situation.cycle is not None:
+            return f"no version is live: {situation.cycle.outcome_reason}"
+        return "no version is live: name a base set under [train] base, or a model under [serve] model"
+    cadence, last = situation.cadence, situation.cycle
+    if cadence is None:
+        return "the first tick"
+    new = situation.end - (last.until if last else 0)
+    since = (last.closed_at or last.opened_at) if last else cadence.since
+    left = cadence.interval_seconds - (now - since).total_seconds()
+    clock = f"in {spoken(left)}" if left > 0 else "as soon as enough is new"
+    volume = situation.settings.select.volume
+    by_volume = f", or at {volume:,} new predictions ({new:,} so far)" if volume else f" ({new:,} predictions are new)"
+    return f"the next cycle opens {clock}{by_volume}; {cadence.reason}"
+
+
+def _within(situation: Situation, cycle: Cycle) -> str:
+    match cycle.phase:
+        case "published":
+            progress = situation.progress
+            return f"people's answers: {progress.done} of {progress.tasks} tasks are done" if progress else "tasks"
+        case "training":
+            run = situation.run
+            return f"training run {run.id}: {run.done} of {run.total} steps" if run else "the training run"
+        case "rolling":
+            rollout, live = situation.rollout, situation.live
+            seen = f"; {live.shadow.answers} shadow and {live.canary.answers} canary answers since" if live else ""
+            return f"live traffic for {rollout.challenger} ({rollout.state}){seen}" if rollout else "live traffic"
+        case "open" | "selected" | "labelled" | "cut" | "trained" | "judged" | "closed":
+            return f"what follows {cycle.phase!r}"
+        case _:
+            assert_never(cycle.phase)

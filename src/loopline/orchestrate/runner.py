@@ -1,0 +1,138 @@
+"""Does what ``decide`` says: the only code that calls the stages, commits what they made, and retries."""
+
+import logging
+import traceback
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from loopline.errors import Unavailable
+from loopline.orchestrate.acts import Made, act
+from loopline.orchestrate.awaited import awaited
+from loopline.orchestrate.decide import decide
+from loopline.orchestrate.installation import Installation
+from loopline.orchestrate.situation import gather
+from loopline.records.command import Command, Measure, Review, Situation
+from loopline.records.cycle import Cycle
+from loopline.records.ids import CommandId
+from loopline.records.keys import entity_of
+from loopline.records.lineage import Activity, Entry, Event
+
+TRIES = 3
+"""How often a command that fails is tried before its cycle ends as failed."""
+
+PATIENCE = 60.0
+"""Seconds: the longest rest between two tries of a command."""
+
+log = logging.getLogger("loopline.runner")
+
+
+class Failure(NamedTuple):
+    """How often a command failed, why, and when it may be tried again."""
+
+    tries: int
+    why: str
+    again: datetime
+
+
+class Runner:
+    """The controller of one loop. A tick is harmless to repeat: the stored state is the truth."""
+
+    def __init__(self, house: Installation) -> None:
+        self._house = house
+        self._reviewed: dict[str, int] = {}
+        self._failures: dict[CommandId, Failure] = {}
+
+    def situation(self) -> Situation:
+        """What is stored, as ``decide`` sees it."""
+        cycle = self._latest_cycle()
+        return gather(self._house, reviewed=self._reviewed.get(cycle, -1), failure=self._given_up(cycle))
+
+    def awaited(self) -> str:
+        """What is due or awaited, and why, in one sentence."""
+        return awaited(self.situation(), self._house.clock.now())
+
+    def tick(self) -> tuple[Command, ...]:
+        """Carry out all that is due now; return the commands that changed something."""
+        due = decide(self.situation(), self._house.clock.now())
+        return tuple(command for command in due if self._carry_out(command))
+
+    def settle(self, *, most: int = 100) -> tuple[Command, ...]:
+        """Tick until nothing more is due, at most ``most`` times: what ``loopline tick`` does."""
+        done: list[Command] = []
+        for _ in range(most):
+            changed = self.tick()
+            if not changed:
+                break
+            done += changed
+        return tuple(done)
+
+    def _carry_out(self, command: Command) -> bool:
+        started = self._house.clock.now()
+        failure = self._failures.get(command.id)
+        if failure and started < failure.again:
+            return False
+        try:
+            made = act(self._house, command)
+            if made is None:
+                return False
+            fresh = self._house.ledger.commit(self._entry(command, made, started))
+        except Unavailable as error:  # a part is away: the state still says that this is due, the next tick tries again
+            log.warning("%s: %s", command.id, error)
+            return False
+        except Exception as error:
+            self._failed(command, error)
+            return False
+        if isinstance(command, Review):
+            self._reviewed[command.cycle.id] = command.annotations
+        self._failures.pop(command.id, None)
+        return fresh
+
+    def _failed(self, command: Command, error: Exception) -> None:
+        before = self._failures.get(command.id)
+        tries = before.tries + 1 if before else 1
+        tail = "".join(traceback.format_exception(error)[-3:])
+        why = f"{type(command).__name__} failed {tries} times: {error}\n{tail}".strip()
+        again = self._house.clock.now() + timedelta(seconds=min(PATIENCE, 0.5 * 2**tries))
+        self._failures[command.id] = Failure(tries, why, again)
+        log.error("%s: try %d: %s", command.id, tries, error, exc_info=error)
+
+    def _given_up(self, cycle: str) -> str:
+        """Why a command of the cycle failed for good, once it was tried often enough."""
+        failed = (f.why for name, f in self._failures.items() if f.tries >= TRIES and name.startswith(f"{cycle}/"))
+        return next(failed, "") if cycle else ""
+
+    def _latest_cycle(self) -> str:
+        cycles = self._house.ledger.all(Cycle, self._house.settings.name)
+        return max(cycles, key=lambda cycle: cycle.number).id if cycles else ""
+
+    def _entry(self, command: Command, made: Made, started: datetime) -> Entry:
+        loop, ended = self._house.settings.name, self._house.clock.now()
+        cycle = getattr(command, "cycle", None)
+        activity = Activity(
+            id=command.id,
+            loop=loop,
+            kind=type(command).__name__,
+            cycle=cycle.number if cycle else -1,
+            started=started,
+            ended=ended,
+            actor=self._house.actor,
+            used=made.used,
+            generated=(*(entity_of(record) for record in made.records), *made.also),
+        )
+        event = Event(
+            id=f"{command.id}/event",
+            type=made.event,
+            source=f"/loops/{loop}",
+            subject=command.id,
+            time=ended,
+            text=made.text,
+        )
+        quiet = isinstance(command, Measure | Review) and not made.event
+        return Entry(
+            id=command.id,
+            records=made.records,
+            tasks=made.tasks,
+            raises=made.raises,
+            activity=None if quiet else activity,
+            events=(event,) if made.event else (),
+        )

@@ -1,0 +1,1 @@
+"""A verdict -> traffic: shadow, canary steps, guards; ``stage.py`` is the recipe."""

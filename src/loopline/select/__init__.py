@@ -1,0 +1,1 @@
+"""What to ask people about: informativeness, duplicates, diversity, probability; ``stage.py`` is the recipe."""

@@ -1,0 +1,1 @@
+"""Request -> Prediction: route, predict, score in the shadow, and never trust a version that was not verified."""

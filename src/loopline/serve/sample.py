@@ -1,0 +1,48 @@
+"""The rows of one request, named and sorted into groups before any model sees them."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from blake3 import blake3
+
+from loopline.records.ids import Digest, PredictionId
+from loopline.records.prediction import Role
+from loopline.records.signature import Row, Signature
+
+
+class Sample(NamedTuple):
+    """One row of a request."""
+
+    id: PredictionId
+    row: Row
+    inputs: bytes
+    """The canonical bytes of the row."""
+    content: Digest
+    group: str
+    role: Role
+
+
+def samples(
+    rows: Sequence[Row], *, request: str, group: str, signature: Signature, role: Callable[[str], Role]
+) -> tuple[Sample, ...]:
+    """The rows with their ids: the request's own for a single row, else ``request/0``, ``request/1``, ...
+
+    Without a group key, equal inputs are a group.
+
+    >>> signature = Signature(input="text", labels=("a", "b"))
+    >>> [s.id for s in samples(["x", "y"], request="r", group="", signature=signature, role=lambda group: "loop")]
+    ['r/0', 'r/1']
+    """
+    made = []
+    for number, row in enumerate(rows):
+        inputs = signature.encode(row)
+        content = Digest(blake3(inputs).hexdigest())
+        name = PredictionId(request if len(rows) == 1 else f"{request}/{number}")
+        key = group or content
+        made.append(Sample(id=name, row=row, inputs=inputs, content=content, group=key, role=role(key)))
+    return tuple(made)
+
+
+def route_key(asked: Sequence[Sample]) -> str:
+    """What decides who answers the request: its first row's group, so that one version answers all its rows."""
+    return asked[0].group

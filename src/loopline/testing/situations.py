@@ -1,0 +1,39 @@
+"""Situations for scripted dialogues with ``decide``: an installation at a stated point of its life."""
+
+from msgspec import structs
+
+from loopline.records.command import ArmTally, LiveEvidence, Situation
+from loopline.records.ids import VersionName
+from loopline.records.settings import TrainSettings
+from loopline.testing.factories import NOW, cadence, settings
+
+SETTINGS = settings(train=TrainSettings(run="train.py:train", base="base.jsonl"))
+TALLY = ArmTally(answers=0, failures=0, last_failures=0)
+LIVE = LiveEvidence(position=0, incumbent=TALLY, canary=TALLY, shadow=TALLY, shadow_agreement=0.0)
+
+
+def situation(**changes: object) -> Situation:
+    """A fresh installation that has imported nothing yet."""
+    empty = Situation(
+        settings=SETTINGS,
+        end=0,
+        split=None,
+        cadence=cadence(since=NOW),
+        cycle=None,
+        has_base=False,
+        measured=0,
+        quiet=0,
+        signals=(),
+        progress=None,
+        reviewed=-1,
+        run=None,
+        next_version=VersionName("v1"),
+        challenger=None,
+        verdict="",
+        verdict_reason="",
+        decisions=0,
+        rollout=None,
+        live=None,
+        failure="",
+    )
+    return structs.replace(empty, **changes)

@@ -1,0 +1,1 @@
+"""dataset version -> challenger: plan the run, collect what it left, verify it."""

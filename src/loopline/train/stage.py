@@ -1,0 +1,72 @@
+"""DatasetVersion -> ModelVersion: order a run; later, take up what it left and hold it to its own numbers."""
+
+from datetime import datetime
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from loopline.errors import InvalidRecord
+from loopline.ports.engine import Engine
+from loopline.ports.launcher import Launcher
+from loopline.ports.object_store import ObjectStore
+from loopline.records.cycle import Cycle
+from loopline.records.dataset import DatasetVersion
+from loopline.records.ids import RunId, VersionName
+from loopline.records.model import Checks, ModelVersion, RunSpec
+from loopline.records.settings import Settings
+from loopline.train.verify import difference
+
+TOLERANCE: Final = 1e-6
+"""The largest difference of a probability that is still the same answer."""
+
+
+def plan(cycle: Cycle, *, dataset: DatasetVersion, objects: ObjectStore, settings: Settings, attempt: int) -> RunSpec:
+    """The orders for the cycle's training run; the same cycle and attempt give the same run."""
+    if not settings.train.run:
+        raise InvalidRecord(
+            "[train] run", found="empty", expected="'train.py:train'", remedy="name the function that trains your model"
+        )
+    if dataset.signature != settings.signature.digest:
+        found = f"signature {dataset.signature[:12]}"
+        raise InvalidRecord(f"dataset {dataset.name}", found=found, expected=settings.signature.digest[:12])
+    return RunSpec(
+        id=RunId(f"{cycle.loop}/run/{cycle.number}/{attempt}"), loop=cycle.loop, cycle=cycle.number,
+        dataset=dataset.id, dataset_file=objects.path(dataset.file), signature=settings.signature,
+        entry=settings.train.run, folder=settings.folder, seed=cycle.seed,
+        memory_mb=settings.train.memory_mb, seconds=settings.train.seconds,
+    )  # fmt: skip
+
+
+def collect(  # noqa: PLR0913  stage recipes take their ports by name
+    spec: RunSpec,
+    *,
+    launcher: Launcher,
+    objects: ObjectStore,
+    engine: Engine,
+    name: VersionName,
+    dataset: DatasetVersion,
+    now: datetime,
+) -> ModelVersion:
+    """The challenger that the finished run made, verified: loaded as serving loads it, it repeats its own numbers."""
+    if dataset.id != spec.dataset:
+        raise InvalidRecord(f"run {spec.id}", found=f"dataset {spec.dataset[:12]}", expected=f"{dataset.id[:12]}")
+    result, package = launcher.result(spec.id), launcher.package(spec.id)
+    try:
+        checks = msgspec.json.decode(package.checks, type=Checks)
+    except msgspec.DecodeError as error:
+        raise InvalidRecord(f"checks of run {spec.id}", found=str(error), expected="rows and probabilities") from error
+    predictor = engine.load(package.model, engine=result.engine, signature=spec.signature)
+    answers = predictor.predict(checks.rows)
+    apart = difference(np.array(checks.probabilities, dtype=np.float64), np.asarray(answers, dtype=np.float64))
+    if not checks.rows or apart.largest > TOLERANCE:
+        found = f"probabilities {apart.largest:.3g} apart, {apart.flips} of {len(checks.rows)} labels different"
+        raise InvalidRecord(
+            f"model of run {spec.id}", found=found if checks.rows else "no check rows", expected=f"within {TOLERANCE:g}"
+        )
+    return ModelVersion(
+        name=name, loop=spec.loop, cycle=spec.cycle,
+        artifact=objects.put(package.model), engine=result.engine, signature=spec.signature,
+        checks=objects.put(package.checks), dataset=dataset.id, run=spec.id, code=result.code,
+        at=now, metrics=result.metrics,
+    )  # fmt: skip

@@ -1,0 +1,117 @@
+import sqlite3
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from loopline.adapters.memory.log import MemoryLog
+from loopline.adapters.spool.log import SpoolLog
+from loopline.errors import Conflict, InvalidRecord, Unavailable
+from loopline.records.ids import PredictionId
+from loopline.testing.factories import prediction
+from loopline.testing.prediction_log import Log, PredictionLogContract, a_day
+
+
+class TestMemoryLog(PredictionLogContract):
+    def make(self) -> Log:
+        return MemoryLog()
+
+
+class TestSpoolLog(PredictionLogContract):
+    @pytest.fixture(autouse=True)
+    def _folder(self, tmp_path: Path) -> Iterator[None]:
+        self.folder, self.opened = tmp_path, list[SpoolLog]()
+        yield
+        for log in self.opened:
+            log.close()
+
+    def make(self) -> Log:
+        return self.open(f"spool-{len(self.opened)}.db")
+
+    def open(self, name: str) -> SpoolLog:
+        self.opened.append(SpoolLog(self.folder / "log" / name))
+        return self.opened[-1]
+
+    def test_a_second_opening_finds_everything(self) -> None:
+        self.open("a.db").append(a_day())
+        again = self.open("a.db")
+        assert [again.find(row.id) for row in a_day()] == a_day()
+        assert again.append(a_day()).repeated == 12
+        assert again.tally() == {"incumbent": 4, "canary": 4, "shadow": 2, "direct": 2}
+
+    def test_an_open_reader_sees_what_a_writer_appends_later(self) -> None:
+        writer, reader = self.open("a.db"), self.open("a.db")
+        assert reader.end() == 0
+        writer.append(a_day()[:3])
+        assert reader.scores(after=0, until=9).id.tolist() == ["p1", "p2", "p3"]
+        writer.append(a_day()[3:])
+        assert reader.end() == 12
+
+    def test_what_was_acknowledged_survives_kill_9(self) -> None:
+        program = """
+            import os, signal, sys
+            from pathlib import Path
+            from loopline.adapters.spool.log import SpoolLog
+            from loopline.testing.factories import prediction
+            log = SpoolLog(Path(sys.argv[1]))
+            for batch in range(20):
+                log.append([prediction(f"p{batch}-{i}") for i in range(50)])
+                print(batch, flush=True)
+            os.kill(os.getpid(), signal.SIGKILL)
+        """
+        path = self.folder / "log" / "a.db"
+        done = subprocess.run([sys.executable, "-c", textwrap.dedent(program), path], check=False, capture_output=True)
+        assert done.returncode == -9
+        log = self.open("a.db")
+        assert log.end() == 50 * len(done.stdout.split()) == 1_000
+        assert log.tally() == {"incumbent": 1_000}
+        assert log.find(PredictionId("p19-49")).id == "p19-49"
+
+    def test_a_changed_byte_is_named_with_its_batch_and_the_remedy(self) -> None:
+        log = self.open("a.db")
+        log.append(a_day()[:5])
+        log.append(a_day()[5:])
+        with closing(sqlite3.connect(self.folder / "log" / "a.db", isolation_level=None)) as raw:
+            content = bytearray(raw.execute("SELECT arrow FROM batches WHERE first = 6").fetchone()[0])
+            content[len(content) // 2] ^= 1
+            raw.execute("UPDATE batches SET arrow = ? WHERE first = 6", (bytes(content),))
+        fresh = self.open("a.db")
+        expected = r"prediction log, batch 6 \(rows 6 to 12\): checksum \w+ found, \w+ expected; the disk changed it"
+        with pytest.raises(Unavailable, match=expected):
+            fresh.scores(after=0, until=99)
+        assert fresh.scores(after=0, until=5).id.tolist() == [row.id for row in a_day()[:5]]
+
+    def test_a_file_that_is_no_database_is_unavailable(self) -> None:
+        (self.folder / "log").mkdir()
+        (self.folder / "log" / "a.db").write_bytes(b"not a database, but long enough to look at" * 40)
+        with pytest.raises(Unavailable, match=r"prediction log .*a\.db: file is not a database; free some space or"):
+            self.open("a.db")
+
+    def test_a_file_of_a_newer_program_is_left_alone(self) -> None:
+        self.open("a.db").close()
+        with closing(sqlite3.connect(self.folder / "log" / "a.db")) as raw:
+            raw.execute("PRAGMA user_version = 2")
+        with pytest.raises(Conflict, match="prediction log: format 2, expected at most 1; open it with the program"):
+            self.open("a.db")
+
+    def test_a_text_that_is_not_unicode_is_refused_whole(self) -> None:
+        log = self.open("a.db")
+        with pytest.raises(InvalidRecord, match="a value that is not storable"):
+            log.append([prediction("p1"), msgspec.structs.replace(prediction("p2"), group="\ud800")])
+        assert log.end() == 0
+
+    def test_a_full_disk_is_unavailable_and_heals(self) -> None:
+        log = self.open("a.db")
+        pages = log._writer.execute("PRAGMA page_count").fetchone()[0]
+        log._writer.execute(f"PRAGMA max_page_count = {pages + 2}")
+        rows = [prediction(f"p{i}") for i in range(500)]
+        with pytest.raises(Unavailable, match="database or disk is full"):
+            log.append(rows)
+        log._writer.execute("PRAGMA max_page_count = 1000000")
+        assert log.append(rows).stored == 500
+        assert log.tally() == {"incumbent": 500}

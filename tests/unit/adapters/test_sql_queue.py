@@ -1,0 +1,200 @@
+"""Many people at once over one SQLite file; and the SQL queue as the twin of the one in memory."""
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Engine, update
+
+from loopline.adapters.memory.ledger import MemoryLedger
+from loopline.adapters.memory.queue import MemoryTaskQueue
+from loopline.adapters.sql.answers import SqlAnswerBook
+from loopline.adapters.sql.database import open_database, reading, writing
+from loopline.adapters.sql.ledger import SqlLedger
+from loopline.adapters.sql.queue import SqlTaskQueue
+from loopline.adapters.sql.tables import LEASE, TASK
+from loopline.errors import LooplineError
+from loopline.records.ids import TaskId
+from loopline.records.lineage import Raise
+from loopline.testing import factories as one
+from loopline.testing.task_queue import GOLD, WORK, Desk
+
+PEOPLE = 16
+
+
+@pytest.fixture
+def engines(tmp_path: Path) -> Iterator[list[Engine]]:
+    opened: list[Engine] = []
+    yield opened
+    for engine in opened:
+        engine.dispose()
+
+
+def sql_desk(engine: Engine) -> Desk:
+    return Desk(ledger=SqlLedger(engine), queue=SqlTaskQueue(engine), book=SqlAnswerBook(engine))
+
+
+def work(desk: Desk, person: str, *, seen: list[str], failures: list[Exception]) -> None:
+    """Claim and answer until nothing is left; every answer is sent twice, as after a lost acknowledgement."""
+    try:
+        while names := desk.claim(person, count=3):
+            seen += names
+            answers = [one.annotation(f"{person}/{name}", task=name, annotator=person) for name in names]
+            assert (desk.submit(*answers), desk.submit(*answers)) == (len(names), 0)
+    except (AssertionError, LooplineError) as error:
+        failures.append(error)
+
+
+def test_sixteen_people_at_once_lose_nothing_and_double_nothing(tmp_path: Path, engines: list[Engine]) -> None:
+    engines += [open_database(f"sqlite:///{tmp_path}/state.db") for _ in range(2)]  # as two processes would
+    desks = [sql_desk(engine) for engine in engines]
+    tasks = [one.task(f"t{n:02}", f"text {n % 40}", wanted=1 + n % 3) for n in range(60)]
+    desks[0].publish(*tasks)
+    seen: list[list[str]] = [[] for _ in range(PEOPLE)]
+    failures: list[Exception] = []
+    threads = [
+        threading.Thread(target=work, args=(desks[n % 2], f"p{n}"), kwargs={"seen": seen[n], "failures": failures})
+        for n in range(PEOPLE)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    content = {task.id: task.content for task in tasks}
+    assert all(len({content[TaskId(name)] for name in names}) == len(names) for names in seen)
+    answers = desks[1].book.answers(one.LOOP, cycle=1).annotations
+    assert Counter(answer.task for answer in answers) == {task.id: task.wanted for task in tasks}
+    assert sorted(answer.id for answer in answers) == sorted(f"p{n}/{name}" for n in range(PEOPLE) for name in seen[n])
+    assert desks[1].progress().is_complete
+
+
+def test_an_answer_is_on_disk_when_submit_returns(tmp_path: Path, engines: list[Engine]) -> None:
+    engines += [open_database(f"sqlite:///{tmp_path}/state.db") for _ in range(2)]
+    sql_desk(engines[0]).publish(one.task())
+    sql_desk(engines[0]).say("ana", "t1")
+    assert sql_desk(engines[1]).standing() == ["ana-t1"]
+
+
+def test_a_pause_rewrites_no_task(tmp_path: Path, engines: list[Engine]) -> None:
+    engines.append(open_database(f"sqlite:///{tmp_path}/state.db"))
+    desk = sql_desk(engines[0])
+    desk.publish(one.task())
+    desk.say("ana", "t1")
+    with reading(engines[0]) as connection:
+        before = connection.execute(TASK.select()).all()
+    desk.commit(one.standing("ana", state="paused"))
+    with reading(engines[0]) as connection:
+        assert connection.execute(TASK.select()).all() == before
+    assert desk.progress().done == 0
+
+
+def test_the_count_of_answers_kept_with_a_task_is_that_of_its_annotations(
+    tmp_path: Path, engines: list[Engine]
+) -> None:
+    engines.append(open_database(f"sqlite:///{tmp_path}/state.db"))
+    desk = sql_desk(engines[0])
+    desk.publish(one.task(), one.task("t2", "bad"))
+    for person in ("ana", "ana", "bob", "eve"):
+        desk.say(person, "t1")
+    for _ in range(2):
+        desk.withdraw("ana-t1")
+    with reading(engines[0]) as connection:
+        assert dict(connection.execute(TASK.select().with_only_columns(TASK.c.id, TASK.c.answers)).all()) == {
+            "t1": 2,
+            "t2": 0,
+        }
+
+
+def test_an_ended_lease_is_remembered_as_asked(tmp_path: Path, engines: list[Engine]) -> None:
+    engines.append(open_database(f"sqlite:///{tmp_path}/state.db"))
+    desk = sql_desk(engines[0])
+    desk.publish(one.task("t1", "good"), one.task("t2", "good", cycle=2))
+    desk.say("ana", "t1")  # without a claim
+    assert desk.claim("ana", count=9) == []
+    with writing(engines[0]) as connection:  # what the rule rests on
+        connection.execute(update(LEASE).values(content="another"))
+    assert desk.claim("ana", count=9) == ["t2"]
+
+
+PERSON, TASK_NAME, NUMBER = st.sampled_from(["ana", "bob", "eve"]), st.sampled_from("abcdeg"), st.integers(0, 2)
+ACT = st.one_of(
+    st.tuples(st.just("claim"), PERSON, st.integers(0, 4), st.booleans()),
+    st.tuples(st.just("say"), PERSON, TASK_NAME, NUMBER),
+    st.tuples(st.just("skip"), PERSON, TASK_NAME, NUMBER),
+    st.tuples(st.just("withdraw"), PERSON, TASK_NAME, NUMBER),
+    st.tuples(st.just("pause"), PERSON, st.booleans(), NUMBER),
+    st.tuples(st.just("raise"), PERSON, TASK_NAME, NUMBER),
+    st.tuples(st.just("label"), PERSON, st.integers(1, 2), NUMBER),
+)
+TASKS = (
+    one.task("a", "1", wanted=2),
+    one.task("b", "2", priority=1),
+    one.task("c", "1", cycle=2),
+    one.task("d", "3", stratum="audit", cycle=2),
+    one.task("e", "4", stratum="reserve"),
+    one.task("g", "2", stratum="gold", gold="neutral"),
+)
+
+
+def perform(desk: Desk, act: tuple[object, ...], *, second: int) -> object:
+    """What the desk answers to one act; a refusal is an answer too."""
+    name, person, what, number = act
+    now = one.later(second * 10)
+    try:
+        match name:
+            case "claim":
+                return desk.claim(
+                    str(person), count=int(str(what)), strata=GOLD if number else WORK, at=now, seconds=35
+                )
+            case "say":
+                who_and_what = f"{person}-{what}-{number}"
+                return desk.submit(one.annotation(who_and_what, task=what, annotator=person, at=now))
+            case "skip":
+                return desk.queue.skip(one.skip(task=what, annotator=person), loop=one.LOOP)
+            case "withdraw":
+                return desk.withdraw(f"{person}-{what}-{number}", by=str(person), at=now)
+            case "pause":
+                standing = one.standing(str(person), state="paused" if what else "active")
+                return desk.ledger.commit(one.entry(f"pause {second}", standing))
+            case "raise":
+                more = Raise(task=TaskId(str(what)), wanted=int(str(number)))
+                return desk.ledger.commit(one.entry(f"raise {second}", raises=(more,)))
+            case _:
+                return desk.ledger.commit(one.entry(f"label {second}", one.label_batch(id=str(what), cycle=what)))
+    except LooplineError as error:
+        return str(error)
+
+
+def view(desk: Desk) -> object:
+    """All that can be read."""
+    cycles = [(desk.book.progress(one.LOOP, cycle=n), desk.book.answers(one.LOOP, cycle=n)) for n in (1, 2)]
+    people = [desk.book.answered(one.LOOP, person) for person in ("ana", "bob", "eve")]
+    return cycles, people, desk.book.gold_answers(one.LOOP)
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(ACT, max_size=25))
+def test_the_sql_queue_and_the_one_in_memory_answer_alike(
+    tmp_path_factory: pytest.TempPathFactory, acts: list[tuple[object, ...]]
+) -> None:
+    engine = open_database(f"sqlite:///{tmp_path_factory.mktemp('twin')}/state.db")
+    memory = MemoryLedger()
+    queue = MemoryTaskQueue(memory.state)
+    twins = (sql_desk(engine), Desk(ledger=memory, queue=queue, book=queue))
+    try:
+        for desk in twins:
+            desk.publish(*TASKS)
+        for second, act in enumerate(acts):
+            in_sql, in_memory = (perform(desk, act, second=second) for desk in twins)
+            assert in_sql == in_memory
+        in_sql, in_memory = map(view, twins)
+        assert in_sql == in_memory
+        for progress, answers in in_sql[0]:  # type: ignore[index]
+            assert progress.annotations == len(answers.annotations)
+    finally:
+        engine.dispose()

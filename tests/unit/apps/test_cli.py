@@ -1,0 +1,266 @@
+"""The command as a person meets it: what it prints, and with what code it leaves."""
+
+import fcntl
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from loopline import __version__
+from loopline.apps.cli import show
+from loopline.apps.cli.door import read
+from loopline.apps.cli.main import line_of
+from loopline.apps.cli.preflight import loopback
+from loopline.apps.cli.starter import PARTS, write_starter
+from loopline.apps.config import load_settings, read_rows
+from loopline.errors import Conflict, InvalidRecord, Unavailable
+
+LOOP = """
+[loop]
+name = "mood"
+labels = ["bad", "good"]
+input = "text"
+[train]
+run = "train.py:train"
+base = "base.csv"
+"""
+
+
+def loopline(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "loopline", *map(str, words)]
+    plain = os.environ | {"NO_COLOR": "1", "COLUMNS": "200", "TERM": "dumb"}
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, env=plain, timeout=60)
+
+
+def refused(run: subprocess.CompletedProcess[str]) -> str:
+    """The line on standard error of a command that left with code 2."""
+    assert run.returncode == 2, run.stderr
+    assert "Traceback" not in run.stderr
+    return run.stderr.removeprefix("loopline: ").strip()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "loop.toml").write_text(LOOP)
+    (tmp_path / "train.py").write_text("def train(dataset, run): ...\n")
+    (tmp_path / "base.csv").write_text("text,label\nfine,good\nawful,bad\n")
+    return tmp_path
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        yield holder.getsockname()[1]
+
+
+def test_help_names_every_command(tmp_path):
+    run = loopline("--help", cwd=tmp_path)
+    assert run.returncode == 0
+    for command in ("init", "up", "demo", "tick", "status", "why", "doctor", "version"):
+        assert f" {command} " in run.stdout
+
+
+def test_help_needs_no_heavy_library(tmp_path):
+    heavy = "numpy, scipy, sklearn, pyarrow, sqlalchemy, litestar, onnxruntime, faiss, httpx"
+    code = f"import sys, loopline.apps.cli.main; print([m for m in '{heavy}'.split(', ') if m in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert run.stdout.strip() == "[]"
+
+
+def test_version(tmp_path):
+    assert loopline("version", cwd=tmp_path).stdout == f"loopline {__version__}\n"
+
+
+@pytest.mark.parametrize("command", [["up"], ["status"], ["tick"], ["why", "v1", "--loop"]])
+def test_a_missing_loop_is_one_line(tmp_path, command):
+    assert refused(loopline(*command, "absent.toml", cwd=tmp_path)) == "no file 'absent.toml'"
+
+
+def test_a_broken_loop_is_told_whole(folder):
+    (folder / "loop.toml").write_text(LOOP.replace('"text"', '"sound"') + "[select]\nbudgte = 3\n")
+    assert refused(loopline("up", cwd=folder)).splitlines() == [
+        "loop.toml: 2 problems, expected none; mend every line below",
+        '  loop.input: found "sound", allowed: "text" or "tabular"',
+        "  select.budgte: found an unknown key, allowed: when, strategy, budget, explore; did you mean budget?",
+    ]
+
+
+def test_a_taken_port_is_one_line(folder, taken_port):
+    line = refused(loopline("up", "--port", str(taken_port), cwd=folder))
+    assert line == f"port {taken_port} on 127.0.0.1: Address already in use; choose another with --port"
+
+
+def test_a_folder_that_takes_no_files_is_one_line(folder):
+    (folder / ".loopline").write_text("a file where the folder belongs")
+    line = refused(loopline("up", cwd=folder))
+    assert line.startswith(f"folder {folder.resolve() / '.loopline'}: ")
+    assert line.endswith("; choose one that you may write to")
+
+
+def test_a_second_process_on_the_same_folder_is_one_line(folder):
+    root = folder / ".loopline"
+    root.mkdir()
+    with (root / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.write("4711")
+        lock.flush()
+        line = refused(loopline("up", cwd=folder))
+    assert line == f"folder {root.resolve()}: in use by process 4711, expected free; stop that one first"
+
+
+def test_others_cannot_be_let_in_by_accident(folder):
+    line = refused(loopline("up", "--host", "0.0.0.0", cwd=folder))
+    assert line.startswith("host 0.0.0.0: reachable by others or unknown, expected a loopback address")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.0.1", "::1", "localhost"])
+def test_this_machine_is_let_in(host):
+    loopback(host)
+
+
+@pytest.mark.parametrize("host", ["10.0.0.1", "::", "example.org", ""])
+def test_other_addresses_are_refused(host):
+    with pytest.raises(Conflict, match="expected a loopback address"):
+        loopback(host)
+
+
+def test_the_demo_refuses_a_bad_folder_in_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    assert refused(loopline("demo", "--offline", "--dir", "file/below", cwd=tmp_path)).endswith("Not a directory")
+
+
+def test_the_doctor_tells_what_is_wrong_and_goes_on(folder, taken_port):
+    run = loopline("doctor", "--json", "--port", str(taken_port), "absent.toml", cwd=folder)
+    checks = {check["name"]: check for check in json.loads(run.stdout)}
+    assert run.returncode == 2
+    assert checks["python"]["is_well"]
+    assert checks["packages"]["is_well"]
+    assert not checks[f"port {taken_port}"]["is_well"]
+    assert checks["absent.toml"]["found"] == "no file 'absent.toml'"
+
+
+def labelled(path: Path, count: int = 300) -> Path:
+    words = ("fine", "awful")
+    rows = [f"{words[i % 2]} number {i},{('good', 'bad')[i % 2]}" for i in range(count)]
+    path.write_text("text,label\n" + "\n".join(rows) + "\n")
+    return path
+
+
+def test_init_writes_a_loop_that_is_accepted(tmp_path):
+    labelled(tmp_path / "mine.csv")
+    run = loopline("init", "my loop", "--from", "mine.csv", cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.splitlines()[-1] == "next: loopline up my loop/loop.toml"
+
+    home = tmp_path / "my loop"
+    settings = load_settings(home / "loop.toml")
+    assert len((home / "loop.toml").read_text().splitlines()) <= 15
+    assert (settings.name, settings.signature.labels) == ("my-loop", ("bad", "good"))
+    parts = {name: read_rows(home / name, settings.signature) for name in PARTS}
+    assert sum(map(len, parts.values())) == 300
+    inputs = [row.inputs for rows in parts.values() for row in rows]
+    assert len(set(inputs)) == 300
+    compile((home / "train.py").read_text(), "train.py", "exec")
+
+
+def test_init_deals_equal_inputs_to_one_part(tmp_path):
+    rows = "\n".join(f"text {i % 150},good\ntext {i % 150},bad" for i in range(300))
+    (tmp_path / "mine.csv").write_text("text,label\n" + rows + "\n")
+    write_starter(tmp_path / "out", rows=tmp_path / "mine.csv")
+    signature = load_settings(tmp_path / "out" / "loop.toml").signature
+    parts = [{row.inputs for row in read_rows(tmp_path / "out" / name, signature)} for name in PARTS]
+    assert not parts[0] & parts[1]
+    assert not parts[0] & parts[2]
+    assert not parts[1] & parts[2]
+
+
+def test_init_reads_features(tmp_path):
+    rows = "\n".join(f"{i},{i / 7},{'yes' if i % 3 else 'no'}" for i in range(300))
+    (tmp_path / "mine.csv").write_text("height,width,label\n" + rows + "\n")
+    write_starter(tmp_path / "out", rows=tmp_path / "mine.csv")
+    signature = load_settings(tmp_path / "out" / "loop.toml").signature
+    assert (signature.input, signature.width, signature.labels) == ("tabular", 2, ("no", "yes"))
+
+
+def test_init_overwrites_nothing(tmp_path):
+    (tmp_path / "train.py").write_text("mine")
+    with pytest.raises(Conflict, match=r"already holds train\.py, expected none of them"):
+        write_starter(tmp_path, rows=labelled(tmp_path / "mine.csv"))
+    assert (tmp_path / "train.py").read_text() == "mine"
+
+
+def test_init_says_when_there_are_too_few_rows(tmp_path):
+    with pytest.raises(InvalidRecord, match="enough for three parts: 100 or more"):
+        write_starter(tmp_path / "out", rows=labelled(tmp_path / "mine.csv", count=3))
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_the_system_refuses_is_one_line():
+    assert line_of(OSError(28, "No space left on device")) == "No space left on device; free some space"
+
+
+def test_status_reads_as_sentences(capsys):
+    show.status(
+        {
+            "loop": "mood",
+            "awaited": "40 labels of cycle 2",
+            "split": {"incumbent": "v1", "challenger": "v2", "basis_points": 0, "shadow": True},
+            "cycle": {"number": 2, "phase": "published", "outcome": "", "reason": "the world moved"},
+            "counts": {"answered": 10, "stored": 9, "dropped": 1},
+            "progress": {"done": 3, "tasks": 43},
+            "signals": [{"reason": "confidence fell"}],
+            "cadence": None,
+            "stages": [{"name": "serve", "last": "v1 is live", "at": None}],
+        }
+    )
+    shown = capsys.readouterr().out
+    for part in (
+        "mood  40 labels of cycle 2",
+        "v1 100 %, v2 in shadow",
+        "2 is published: the world moved",
+        "3 of 43 tasks done",
+        "confidence fell",
+        "10 answered, 9 stored, 1 dropped",
+        "v1 is live",
+    ):
+        assert part in shown
+
+
+def test_why_reads_as_a_tree(capsys):
+    data = {"entity": "dataset:c1", "act": "", "kind": "", "at": "", "sources": []}
+    show.why({"entity": "model:v2", "act": "a", "kind": "CollectModel", "at": "[noon]", "sources": [data]})
+    assert [line.strip() for line in capsys.readouterr().out.splitlines()] == [
+        "model:v2  CollectModel at [noon]",
+        "└── dataset:c1",
+    ]
+
+
+def test_a_tick_tells_what_it_did(capsys):
+    show.tick([{"id": "a", "kind": "Select", "reason": "the window is full"}])
+    show.tick([])
+    assert capsys.readouterr().out.splitlines() == [
+        "Select: the window is full",
+        "nothing was due; loopline status says what is awaited",
+    ]
+
+
+def test_a_refusal_is_told_in_the_loops_own_words():
+    answer = httpx.Response(404, json={"error": "no prediction 'p9'"})
+    with pytest.raises(Unavailable, match="loop: no prediction 'p9'"):
+        read(answer)
+
+
+def test_a_loop_that_is_not_running_still_answers(folder):
+    status = loopline("status", "--json", cwd=folder)
+    assert status.returncode == 0, status.stderr
+    assert json.loads(status.stdout)["loop"] == "mood"
+    why = refused(loopline("why", "nothing-like-it", cwd=folder))
+    assert "nothing-like-it" in why

@@ -1,0 +1,241 @@
+/** The desk: one task at a time, one key a label, the next tasks already here. */
+
+import "./app.ts";
+import { type Task, Refused, claim, skip, undo } from "./api.ts";
+import { isShortcut } from "./keys.ts";
+import { keysOf } from "./labels.ts";
+import { Outbox } from "./outbox.ts";
+import { show } from "./rows.ts";
+
+const NAME = "loopline.annotator";
+const AHEAD = 6;
+const LOW = 3;
+const LOOK_AGAIN_MS = 3000;
+const FLASH_MS = 120;
+const TROUBLE_MS = 8000;
+
+interface Given {
+  readonly id: string;
+  readonly task: Task;
+}
+
+function at<T extends HTMLElement>(id: string): T {
+  const found = document.getElementById(id);
+  if (!found) throw new Error(`no #${id} on this page`);
+  return found as T;
+}
+
+function complain(sentence: string): void {
+  const trouble = at("trouble");
+  trouble.textContent = sentence;
+  trouble.hidden = false;
+  setTimeout(() => {
+    trouble.hidden = true;
+  }, TROUBLE_MS);
+}
+
+class Desk {
+  private queue: Task[] = [];
+  private readonly done = new Set<string>();
+  private readonly given: Given[] = [];
+  private keys: ReadonlyMap<string, string> = new Map();
+  private shownAt = 0;
+  private answered = 0;
+  private shown = "";
+  private isAsking = false;
+  private isUndoing = false;
+  private readonly outbox: Outbox;
+
+  constructor(private readonly annotator: string) {
+    this.outbox = new Outbox(annotator, () => this.tally(), complain);
+    at("me").textContent = annotator;
+    at("desk").hidden = false;
+    at("undo").addEventListener("click", () => void this.undo());
+    at("undo-rest").addEventListener("click", () => void this.undo());
+    at("pass").addEventListener("click", () => void this.pass());
+    document.addEventListener("keydown", (event) => this.press(event));
+    void this.outbox.flush().then(() => this.fetch());
+    setInterval(() => {
+      if (this.queue.length === 0 && !document.hidden) void this.fetch();
+    }, LOOK_AGAIN_MS);
+  }
+
+  private press(event: KeyboardEvent): void {
+    if (!isShortcut(event)) return;
+    const key = event.key.toLowerCase();
+    const label = this.keys.get(key);
+    if (key === "u") void this.undo();
+    else if (key === "s" && this.queue.length > 0) void this.pass();
+    else if (label && this.queue.length > 0) this.answer(label);
+    else return;
+    event.preventDefault();
+  }
+
+  private async fetch(): Promise<void> {
+    if (this.isAsking) return;
+    this.isAsking = true;
+    try {
+      await this.outbox.flush();
+      const got = await claim(this.annotator, this.queue.length + AHEAD);
+      this.answered = got.answered;
+      const held = new Set(this.queue.map((task) => task.id));
+      const fresh = got.tasks.filter(
+        (task) => !held.has(task.id) && !this.done.has(task.id) && !this.outbox.holds(task.id),
+      );
+      this.queue.push(...fresh);
+      this.draw(got.paused);
+    } catch (error) {
+      if (error instanceof Refused) complain(error.message);
+      else this.draw("");
+    } finally {
+      this.isAsking = false;
+    }
+  }
+
+  private answer(label: string): void {
+    const task = this.queue.shift();
+    if (!task) return;
+    const seconds = Math.max(0, (performance.now() - this.shownAt) / 1000);
+    const id = crypto.randomUUID();
+    this.done.add(task.id);
+    this.given.push({ id, task });
+    this.outbox.add({ id, task: task.id, label, seconds: Math.round(seconds * 1000) / 1000 });
+    this.answered += 1;
+    this.flash(label);
+    this.next(`${label}. `);
+  }
+
+  private async pass(): Promise<void> {
+    const task = this.queue.shift();
+    if (!task) return;
+    this.done.add(task.id);
+    const reason = at<HTMLSelectElement>("reason").value;
+    this.next("Skipped. ");
+    try {
+      await skip(this.annotator, task.id, reason);
+    } catch (error) {
+      complain(error instanceof Refused ? error.message : "The skip did not reach the server; the task may come again.");
+      this.done.delete(task.id);
+    }
+  }
+
+  private async undo(): Promise<void> {
+    const last = this.given.at(-1);
+    if (!last || this.isUndoing) return;
+    this.isUndoing = true;
+    try {
+      if (!this.outbox.recall(last.id)) {
+        await this.outbox.flush();
+        await undo(this.annotator, last.id);
+      }
+      this.given.pop();
+      this.done.delete(last.task.id);
+      this.answered = Math.max(0, this.answered - 1);
+      this.queue.unshift(last.task);
+      this.draw("");
+      this.say("Answer taken back. ");
+    } catch (error) {
+      if (error instanceof Refused) this.given.pop();
+      complain(error instanceof Refused ? error.message : "The server cannot be reached; the answer stands for now.");
+    } finally {
+      this.isUndoing = false;
+    }
+  }
+
+  private next(said: string): void {
+    this.draw("");
+    this.say(said);
+    if (this.queue.length < LOW) void this.fetch();
+  }
+
+  private say(said: string): void {
+    const task = this.queue[0];
+    at("spoken").textContent = said + (task ? (typeof task.row === "string" ? task.row : "Next task.") : "");
+  }
+
+  private draw(paused: string): void {
+    const task = this.queue[0];
+    at("task").hidden = !task;
+    at("rest").hidden = Boolean(task);
+    at<HTMLButtonElement>("undo").disabled = this.given.length === 0;
+    at("undo-rest").hidden = this.given.length === 0;
+    this.tally();
+    if (!task) {
+      this.shown = "";
+      at("rest-title").textContent = paused ? "You are paused" : "Nothing to label now";
+      at("rest-text").textContent = paused
+        ? `${paused}. Ask the person who runs this loop.`
+        : "New tasks appear here by themselves when the loop next asks. The overview says when, and why.";
+      return;
+    }
+    if (this.shown === task.id) return;
+    this.shown = task.id;
+    this.keys = keysOf(task.labels);
+    show(task.row, at("row"));
+    this.buttons(task);
+    const hint = at("hint");
+    hint.hidden = !task.suggestion;
+    hint.textContent = task.suggestion ? `${task.suggestion.model} suggests ${task.suggestion.label}` : "";
+    this.shownAt = performance.now();
+  }
+
+  private buttons(task: Task): void {
+    const focused = document.activeElement?.closest("#labels") !== null && document.activeElement !== document.body;
+    const made = task.labels.map((label, i) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.dataset["label"] = label;
+      if (i < 9) {
+        const key = document.createElement("kbd");
+        key.textContent = String(i + 1);
+        key.setAttribute("aria-hidden", "true");
+        button.append(key);
+      }
+      button.append(label);
+      if (task.suggestion?.label === label) button.className = "suggested";
+      button.addEventListener("click", () => this.answer(label));
+      return button;
+    });
+    at("labels").replaceChildren(...made);
+    if (focused) made[0]?.focus();
+  }
+
+  /** The label just given lights up for a moment, so that a wrong key is noticed. */
+  private flash(label: string): void {
+    requestAnimationFrame(() => {
+      const button = document.querySelector<HTMLElement>(`#labels [data-label="${CSS.escape(label)}"]`);
+      button?.classList.add("given");
+      setTimeout(() => button?.classList.remove("given"), FLASH_MS);
+    });
+  }
+
+  private tally(): void {
+    const waiting = this.outbox.size;
+    const sent = `${this.answered} answered`;
+    at("tally").textContent = waiting > 1 ? `${sent}, ${waiting} waiting to be sent` : sent;
+  }
+}
+
+function begin(): void {
+  const name = localStorage.getItem(NAME);
+  if (name) {
+    new Desk(name);
+    return;
+  }
+  at("who").hidden = false;
+  at<HTMLInputElement>("who-name").focus();
+  at("who-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    const given = at<HTMLInputElement>("who-name").value.trim();
+    if (!given) return;
+    localStorage.setItem(NAME, given);
+    at("who").hidden = true;
+    new Desk(given);
+  });
+}
+
+at("rename").addEventListener("click", () => {
+  localStorage.removeItem(NAME);
+  location.reload();
+});
+begin();

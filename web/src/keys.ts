@@ -1,0 +1,56 @@
+/** Single-key shortcuts. They rest while a person types, and can be turned off on the sheet (WCAG 2.1.4). */
+
+const SWITCH = "loopline.keys";
+const PAGES: Readonly<Record<string, string>> = {
+  o: "/",
+  a: "/annotate",
+  c: "/cycles",
+  d: "/data",
+  m: "/models",
+  i: "/signals",
+};
+const SEQUENCE_MS = 1200;
+
+export function areOn(): boolean {
+  return localStorage.getItem(SWITCH) !== "off";
+}
+
+/** Whether a key press is meant as a shortcut: no modifier, nothing being typed, no dialog open. */
+export function isShortcut(event: KeyboardEvent): boolean {
+  if (!areOn() || event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.repeat) return false;
+  if (document.querySelector("dialog[open]")) return false;
+  const target = event.target;
+  return !(target instanceof HTMLElement && target.closest("input, select, textarea, [contenteditable]"));
+}
+
+export function listen(): void {
+  const sheet = document.querySelector<HTMLDialogElement>("#keys");
+  const search = document.querySelector<HTMLInputElement>("#why-id");
+  let wentAt = 0;
+  document.addEventListener("keydown", (event) => {
+    if (!isShortcut(event)) return;
+    const key = event.key.toLowerCase();
+    const page = PAGES[key];
+    if (page && event.timeStamp - wentAt < SEQUENCE_MS) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      location.assign(page);
+    } else if (key === "g") {
+      wentAt = event.timeStamp;
+    } else if (event.key === "?" && sheet) {
+      event.preventDefault();
+      sheet.showModal();
+    } else if (event.key === "/" && search) {
+      event.preventDefault();
+      search.focus();
+    }
+  });
+  for (const button of document.querySelectorAll("[data-open=keys]")) {
+    button.addEventListener("click", () => sheet?.showModal());
+  }
+  const toggle = document.querySelector<HTMLInputElement>("#keys-on");
+  if (toggle) {
+    toggle.checked = areOn();
+    toggle.addEventListener("change", () => localStorage.setItem(SWITCH, toggle.checked ? "on" : "off"));
+  }
+}
