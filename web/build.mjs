@@ -2,7 +2,6 @@
 import { build } from "esbuild";
 
 await build({
-
   entryPoints: ["src/app.ts", "src/overview.ts", "src/annotate.ts", "src/style.css", "src/mark.svg"],
   bundle: true,
   format: "esm",

@@ -58,7 +58,8 @@ class Console:
         sources = [why(f"model:{found.model}", activities)]
         for selection in ledger.all(Selection, loop):
             if any(one.content == found.content for one in selection.candidates):
-                sources.append(Step(entity_of(selection), f"asked people about it: {selection.reason}", "Select", "", ()))
+                asked = f"asked people about it: {selection.reason}"
+                sources.append(Step(entity_of(selection), asked, "Select", "", ()))
         for batch in ledger.all(LabelBatch, loop):
             for label in batch.labels:
                 if label.content == found.content:

@@ -18,6 +18,7 @@ from scipy.special import ndtr, ndtri
 Floats = NDArray[np.float64]
 
 _CELLS = 4_000_000  # resampled counts held at once: 32 MB
+_FEW_KINDS = 64  # above, drawing row by row is cheaper than drawing counts of every kind
 
 
 class Bounds(NamedTuple):
@@ -81,12 +82,22 @@ def _resample(
     generator: np.random.Generator,
 ) -> Floats:
     n = int(counts.sum())
-    chunk = max(1, _CELLS // len(counts))
-    drawn = [
-        statistic(generator.multinomial(n, counts / n, size=min(chunk, resamples - done)).astype(np.float64) @ kinds)
-        for done in range(0, resamples, chunk)
-    ]
-    return np.concatenate(drawn)
+    few = len(counts) <= _FEW_KINDS
+    chunk = max(1, _CELLS // (len(counts) if few else n))
+    sizes = [min(chunk, resamples - done) for done in range(0, resamples, chunk)]
+    if few:
+        sums = (generator.multinomial(n, counts / n, size=size).astype(np.float64) @ kinds for size in sizes)
+    else:
+        rows = np.repeat(kinds, counts, axis=0)
+        sums = (_sums_of(rows, generator.integers(0, n, size=(size, n), dtype=np.int32)) for size in sizes)
+    return np.concatenate([statistic(each) for each in sums])
+
+
+def _sums_of(rows: Floats, drawn: NDArray[np.int32]) -> Floats:
+    """The sums over each line of drawn rows; a column of equal numbers needs no drawing."""
+    n = len(rows)
+    columns = [n * column[0] if (column == column[0]).all() else column[drawn].sum(axis=1) for column in rows.T]
+    return np.stack([np.broadcast_to(column, len(drawn)) for column in columns], axis=1)
 
 
 def _share_below(drawn: Floats, observed: float) -> float:
@@ -96,7 +107,9 @@ def _share_below(drawn: Floats, observed: float) -> float:
 
 
 def _acceleration(kinds: Floats, counts: NDArray[np.int64], *, statistic: Callable[[Floats], Floats]) -> float:
-    """A sixth of the skewness of the jackknife values."""
+    """A sixth of the skewness of the jackknife values; 0 for a single row, which cannot be left out."""
+    if counts.sum() < 2:
+        return 0.0
     left_out = statistic((counts[:, None] * kinds).sum(axis=0) - kinds)
     gap = np.average(left_out, weights=counts) - left_out
     spread = float((counts * gap**2).sum())

@@ -75,7 +75,7 @@ def compare_fresh(part: Part, *, rule: Rule, generator: np.random.Generator) -> 
     if seen.doubt:
         return _comparison("fresh", seen, outcome="inconclusive", reason=f"fresh: {seen.doubt} (n = {seen.n:,})")
     shown = f"fresh {seen.challenger:.3f} against {seen.incumbent:.3f}, {_gap(seen.difference, rule)}"
-    tail = f"n = {seen.n:,}, alpha {rule.alpha:.4f}"
+    tail = f"n = {seen.n:,}, alpha {rule.alpha:.3g}"
     if seen.lower > -rule.margin:
         better = ", better" if seen.lower > 0 else ""
         reason = f"{shown}{better} (lower bound {_signed(seen.lower, rule)}, {tail})"
@@ -187,4 +187,5 @@ def _leak_reason(leaks: Sequence[Sample]) -> list[str]:
         return []
     pairs = ", ".join(f"{leak.id} = {leak.content[:12]}" for leak in leaks[:_SHOWN_LEAKS])
     more = f" and {len(leaks) - _SHOWN_LEAKS} more" if len(leaks) > _SHOWN_LEAKS else ""
-    return [f"{len(leaks)} reserve rows are in the training data: {pairs}{more}"]
+    rows = "1 reserve row is" if len(leaks) == 1 else f"{len(leaks)} reserve rows are"
+    return [f"{rows} in the training data: {pairs}{more}"]

@@ -86,7 +86,7 @@ def _import(house: Installation) -> Made:
     return Made("dataset.cut", version.reason, (version, anchor) if anchor else (version,))
 
 
-def _measure(house: Installation, command: c.Measure) -> Made:
+def _measure(house: Installation, command: c.Measure) -> Made | None:
     loop = house.settings.name
     raised = tuple(s for s in house.ledger.all(Signal, loop) if s.state == "raised")
     measured = monitor.measure(
@@ -99,7 +99,7 @@ def _measure(house: Installation, command: c.Measure) -> Made:
         now=house.clock.now(),
     )
     if not measured.signals:
-        return Made("", "", (*measured.measurements,))
+        return Made("", "", (*measured.measurements,)) if measured.measurements else None
     event = "signal.raised" if any(s.state == "raised" for s in measured.signals) else "signal.cleared"
     text = "; ".join(signal.reason for signal in measured.signals)
     return Made(event, text, (*measured.measurements, *measured.signals), (f"model:{command.version}",))
@@ -223,7 +223,7 @@ def _judge(house: Installation, command: c.Judge) -> Made:
         objects=house.objects,
         settings=house.settings,
     )
-    sources = (challenger, incumbent, *anchors, *known.batches(house))
+    sources: tuple[Stored, ...] = (challenger, incumbent, *anchors, *known.batches(house))
     event = {"pass": "evaluation.passed", "fail": "evaluation.failed"}.get(verdict.outcome, "evaluation.inconclusive")
     made = (verdict, _reached(command.cycle, "judged"))
     return Made(event, verdict.reason, made, tuple(entity_of(r) for r in sources))

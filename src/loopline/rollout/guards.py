@@ -6,8 +6,11 @@ from loopline.records.command import ArmTally
 from loopline.rollout.e_process import Failures, log_bar, log_evidence
 
 IN_A_ROW = 5
-"""Failures in a row that end a rollout at once. A cut, not a test: a version that fails 1 % of the time trips it once in
-ten thousand million answers, one that fails half of the time within some 60."""
+"""Failures in a row that end a rollout at once.
+
+A cut, not a test: a version that fails 1 % of the time trips it once in 10 thousand million answers, one that fails
+30 % of the time once in some 600.
+"""
 
 
 class Standing(NamedTuple):

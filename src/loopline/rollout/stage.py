@@ -31,7 +31,8 @@ def advance(  # noqa: PLR0913  stage recipes take what they weigh by name
     A loop's first version is promoted at once. The guards come first at each look: five failures in a row, or
     anytime-valid evidence that the challenger fails more often than the incumbent beside it, ends the rollout.
     ``rollout.alpha`` bounds the chance of the latter for a challenger that fails no more often, over all looks of both
-    phases. Agreement with the incumbent is reported and decides nothing.
+    phases. In shadow both answer the same requests, which brings their counts closer and makes a false
+    rollback rarer than stated. Agreement with the incumbent is reported and decides nothing.
     """
     rules = settings.rollout
     if split is None:
@@ -63,7 +64,7 @@ def _forward(seen: Rollout, *, held: Standing, split: TrafficSplit, rules: Rollo
     told = f"{held.trial.failed:,} of {held.trial.answers:,} {seen.state} answers failed"
     told += f", against {held.control.failed:,} of {held.control.answers:,} of {seen.incumbent}"
     if seen.state == "shadow" and held.trial.answers:
-        told += f"; the same label in {seen.evidence['agreement']:.0%} of them"
+        told += f"; the same label in {100 * seen.evidence['agreement']:.0f} % of them"
     if percent >= WHOLE:
         done = replace(seen, reason=f"{seen.challenger} answers all traffic: {told}")
         return promoted(done, split=split, step=step, now=now)

@@ -9,6 +9,9 @@ from loopline.records.ids import Digest, PredictionId
 from loopline.records.prediction import Role
 from loopline.records.signature import Row, Signature
 
+RoleOf = Callable[[str], Role]
+"""What the samples of a group may be used for."""
+
 
 class Sample(NamedTuple):
     """One row of a request."""
@@ -22,9 +25,7 @@ class Sample(NamedTuple):
     role: Role
 
 
-def samples(
-    rows: Sequence[Row], *, request: str, group: str, signature: Signature, role: Callable[[str], Role]
-) -> tuple[Sample, ...]:
+def samples(rows: Sequence[Row], *, request: str, group: str, signature: Signature, role: RoleOf) -> tuple[Sample, ...]:
     """The rows with their ids: the request's own for a single row, else ``request/0``, ``request/1``, ...
 
     Without a group key, equal inputs are a group.
@@ -41,8 +42,3 @@ def samples(
         key = group or content
         made.append(Sample(id=name, row=row, inputs=inputs, content=content, group=key, role=role(key)))
     return tuple(made)
-
-
-def route_key(asked: Sequence[Sample]) -> str:
-    """What decides who answers the request: its first row's group, so that one version answers all its rows."""
-    return asked[0].group

@@ -1,6 +1,7 @@
 """What the gateway holds at one moment: the split and the loaded versions; replaced whole, never changed."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -13,24 +14,56 @@ from loopline.records.model import ModelVersion
 from loopline.records.prediction import Arm
 from loopline.records.rollout import TrafficSplit
 from loopline.records.signature import Row
+from loopline.serve.outcome import outcome, told
 from loopline.serve.routing import is_challengers
-
-Predict = Callable[[Sequence[Row]], NDArray[np.float32]]
 
 
 class Loaded(NamedTuple):
     """A version that was verified and is warm."""
 
     version: ModelVersion
-    predict: Predict
+    predict: Callable[[Sequence[Row]], NDArray[np.float32]]
 
 
 class Table(NamedTuple):
-    """Who answers now. Every version that the split names is loaded, or the split does not name it."""
+    """Who answers now. A version that the split gives any traffic, seen or unseen, is loaded."""
 
     split: TrafficSplit | None
     """None before the first version is live."""
     loaded: Mapping[VersionName, Loaded]
+
+    @property
+    def versions(self) -> tuple[ModelVersion, ...]:
+        """The versions that are loaded, verified and warm, the incumbent first."""
+        return tuple(one.version for one in self.loaded.values())
+
+
+EMPTY = Table(split=None, loaded={})
+
+
+class Survey(NamedTuple):
+    """What became of the versions that a split names."""
+
+    table: Table | None
+    """None when the incumbent itself was refused."""
+    refusals: dict[VersionName, str]
+    """Why each version that is missing from the table is missing."""
+    is_settled: bool
+    """Whether looking again would find the same: no version was only unavailable."""
+
+
+def survey(split: TrafficSplit, *, load: Callable[[VersionName], Loaded]) -> Survey:
+    """The table that the split leads to, once each version that it names is loaded, or refused for a reason."""
+    made = {name: outcome(partial(load, name)) for name in wanted(split)}
+    loaded = {name: found for name, found in made.items() if isinstance(found, Loaded)}
+    refused = {name: found for name, found in made.items() if isinstance(found, Exception)}
+    if split.challenger in refused:  # the incumbent answers its share
+        split = msgspec.structs.replace(split, challenger=None, basis_points=0, shadow=False)
+    return Survey(
+        table=Table(split=split, loaded=loaded) if split.incumbent in loaded else None,
+        refusals={name: told(error) for name, error in refused.items()},
+        is_settled=not any(isinstance(error, Unavailable) for error in refused.values()),
+    )
 
 
 def wanted(split: TrafficSplit) -> tuple[VersionName, ...]:
@@ -41,13 +74,6 @@ def wanted(split: TrafficSplit) -> tuple[VersionName, ...]:
     """
     names = (split.incumbent, *((split.challenger,) if split.challenger else ()), *split.keep)
     return tuple(dict.fromkeys(names))
-
-
-def without(split: TrafficSplit, *, refused: frozenset[str]) -> TrafficSplit:
-    """The split with a refused challenger left out: the incumbent answers its share."""
-    if split.challenger is None or split.challenger not in refused:
-        return split
-    return msgspec.structs.replace(split, challenger=None, basis_points=0, shadow=False)
 
 
 def attempts(table: Table, *, key: str, named: VersionName | None) -> tuple[tuple[Loaded, Arm], ...]:
@@ -67,8 +93,8 @@ def attempts(table: Table, *, key: str, named: VersionName | None) -> tuple[tupl
     return (incumbent,)
 
 
-def unseen(table: Table) -> Loaded | None:
-    """The version that also scores, in the shadow, what the incumbent answers; None when there is none."""
+def unseen(table: Table) -> tuple[Loaded, ...]:
+    """The version, or none, that also scores in the shadow what the incumbent answers."""
     if table.split is None or table.split.challenger is None or not table.split.shadow:
-        return None
-    return table.loaded[table.split.challenger]
+        return ()
+    return (table.loaded[table.split.challenger],)

@@ -1,13 +1,13 @@
 """Whether a loaded model is the one that was packaged, and whether what it says is a distribution."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from loopline.errors import InvalidRecord
+from loopline.records.model import Checks
 from loopline.records.signature import Row, Signature
 from loopline.serve.table import Loaded
 
@@ -15,36 +15,24 @@ TOLERANCE = 1e-6
 """Largest difference to what the packager saw."""
 
 
-class Checks(NamedTuple):
-    """Rows, and the probabilities (rows, classes) that the packager saw for them."""
-
-    rows: tuple[Row, ...]
-    probabilities: NDArray[np.float64]
-
-
-class _Stored(msgspec.Struct):
-    rows: list[msgspec.Raw]
-    probabilities: list[list[float]]
-
-
 def checks_in(content: bytes, *, signature: Signature) -> Checks:
-    """The checks behind ``{"rows": [...], "probabilities": [[...], ...]}``. Raises InvalidRecord.
+    """The checks behind their JSON, once they fit the signature. Raises InvalidRecord.
 
     >>> content = b'{"rows": ["x"], "probabilities": [[0.5, 0.5]]}'
     >>> checks_in(content, signature=Signature(input="text", labels=("a", "b"))).rows
     ('x',)
     """
     try:
-        stored = msgspec.json.decode(content, type=_Stored)
-    except msgspec.DecodeError as error:
+        checks = msgspec.json.decode(content, type=Checks)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidRecord("checks", found=str(error), expected="rows and their probabilities as JSON") from error
-    rows = tuple(signature.decode(bytes(row)) for row in stored.rows)
-    classes = len(signature.labels)
-    if not rows or len(rows) != len(stored.probabilities) or {len(p) for p in stored.probabilities} != {classes}:
-        widths = sorted({len(p) for p in stored.probabilities})
-        found = f"{len(rows)} rows with {len(stored.probabilities)} distributions over {widths} classes"
+    for row in checks.rows:
+        signature.check(row)
+    widths, classes = {len(p) for p in checks.probabilities}, len(signature.labels)
+    if not checks.rows or len(checks.rows) != len(checks.probabilities) or widths != {classes}:
+        found = f"{len(checks.rows)} rows with {len(checks.probabilities)} distributions over {sorted(widths)} classes"
         raise InvalidRecord("checks", found=found, expected=f"as many of each, at least one, over {classes} classes")
-    return Checks(rows, np.array(stored.probabilities, np.float64))
+    return checks
 
 
 def sound(p: NDArray[np.float32], *, rows: int, classes: int) -> NDArray[np.float32]:
@@ -69,7 +57,7 @@ def prediction_of(loaded: Loaded, *, rows: Sequence[Row]) -> NDArray[np.float32]
     return sound(loaded.predict(rows), rows=len(rows), classes=len(loaded.version.signature.labels))
 
 
-def verified(loaded: Loaded, *, checks: Checks, signature: Signature) -> Loaded:
+def verified(loaded: Loaded, *, checks: bytes, signature: Signature) -> Loaded:
     """The version as it is, once it has shown that it may serve under this signature; that also warms it.
 
     It must be made for the same signature, and repeat what the packager saw to within 1e-6. Raises InvalidRecord
@@ -79,12 +67,13 @@ def verified(loaded: Loaded, *, checks: Checks, signature: Signature) -> Loaded:
     if made_for.digest != signature.digest:
         found = f"made for {_shown(made_for)}"
         raise InvalidRecord(f"version {loaded.version.name}", found=found, expected=_shown(signature))
-    difference = np.abs(prediction_of(loaded, rows=checks.rows) - checks.probabilities).max(axis=1)
+    seen = checks_in(checks, signature=signature)
+    difference = np.abs(prediction_of(loaded, rows=seen.rows) - np.array(seen.probabilities)).max(axis=1)
     worst = int(difference.argmax())
     if difference[worst] > TOLERANCE:
         found = f"check {worst} differs by {difference[worst]:.2g} from what the packager saw"
         raise InvalidRecord(f"version {loaded.version.name}", found=found, expected=f"at most {TOLERANCE:g}")
-    prediction_of(loaded, rows=checks.rows[:1])  # warms the path of a single row, which most requests take
+    prediction_of(loaded, rows=seen.rows[:1])  # warms the path of a single row, which most requests take
     return loaded
 
 

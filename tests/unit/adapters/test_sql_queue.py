@@ -177,7 +177,7 @@ def view(desk: Desk) -> object:
     return cycles, people, desk.book.gold_answers(one.LOOP)
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(ACT, max_size=25))
 def test_the_sql_queue_and_the_one_in_memory_answer_alike(
     tmp_path_factory: pytest.TempPathFactory, acts: list[tuple[object, ...]]

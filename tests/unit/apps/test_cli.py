@@ -7,19 +7,22 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import httpx
 import pytest
 
 from loopline import __version__
 from loopline.apps.cli import show
-from loopline.apps.cli.door import read
+from loopline.apps.cli.door import Request, ask, read
 from loopline.apps.cli.main import line_of
 from loopline.apps.cli.preflight import loopback
 from loopline.apps.cli.starter import PARTS, write_starter
 from loopline.apps.config import load_settings, read_rows
-from loopline.errors import Conflict, InvalidRecord, Unavailable
+from loopline.apps.wiring import hold
+from loopline.errors import Conflict, InvalidRecord, LooplineError, Unavailable
 
 LOOP = """
 [loop]
@@ -236,9 +239,11 @@ def test_status_reads_as_sentences(capsys):
 
 def test_why_reads_as_a_tree(capsys):
     data = {"entity": "dataset:c1", "act": "", "kind": "", "at": "", "sources": []}
-    show.why({"entity": "model:v2", "act": "a", "kind": "CollectModel", "at": "[noon]", "sources": [data]})
+    show.why(
+        {"entity": "model:v2", "act": "mood/cycle-1/collect", "kind": "CollectModel", "at": "[noon]", "sources": [data]}
+    )
     assert [line.strip() for line in capsys.readouterr().out.splitlines()] == [
-        "model:v2  CollectModel at [noon]",
+        "model:v2  CollectModel  mood/cycle-1/collect  [noon]",
         "└── dataset:c1",
     ]
 
@@ -254,8 +259,57 @@ def test_a_tick_tells_what_it_did(capsys):
 
 def test_a_refusal_is_told_in_the_loops_own_words():
     answer = httpx.Response(404, json={"error": "no prediction 'p9'"})
-    with pytest.raises(Unavailable, match="loop: no prediction 'p9'"):
+    with pytest.raises(LooplineError, match=r"^no prediction 'p9'$"):
         read(answer)
+
+
+class Held(BaseHTTPRequestHandler):
+    """A loop that is up elsewhere: it answers who knows its token."""
+
+    def do_GET(self) -> None:
+        is_known = self.headers["authorization"] == "Bearer open-sesame"
+        body = json.dumps({"asked": self.path} if is_known else {"error": "token: found a wrong one"}).encode()
+        self.send_response(200 if is_known else 401)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def held(folder: Path) -> Iterator[Path]:
+    """The folder of a loop that another server holds."""
+    root = folder / ".loopline"
+    with hold(root), ThreadingHTTPServer(("127.0.0.1", 0), Held) as server:
+        thread = Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        (root / "token").write_text("open-sesame")
+        (root / "address").write_text(f"http://127.0.0.1:{server.server_port}")
+        yield root
+        server.shutdown()
+        thread.join()
+
+
+def test_a_running_loop_is_asked_over_http_with_its_token(folder, held):
+    request = Request("GET", "/api/why", {"id": "v 2"})
+    assert ask(load_settings(folder / "loop.toml"), request, root=held) == {"asked": "/api/why?id=v+2"}
+
+
+def test_a_running_loop_with_another_token_refuses(folder, held):
+    (held / "token").write_text("guessed")
+    with pytest.raises(LooplineError, match=r"^token: found a wrong one$"):
+        ask(load_settings(folder / "loop.toml"), Request("GET", "/api/status", {}), root=held)
+
+
+def test_a_held_loop_that_does_not_answer_is_one_sentence(folder, held):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        (held / "address").write_text(f"http://127.0.0.1:{free.getsockname()[1]}")
+        with pytest.raises(Unavailable, match=r"does not answer at http://127.0.0.1:.* try again"):
+            ask(load_settings(folder / "loop.toml"), Request("GET", "/api/status", {}), root=held)
 
 
 def test_a_loop_that_is_not_running_still_answers(folder):

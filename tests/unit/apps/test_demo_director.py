@@ -154,7 +154,7 @@ def test_a_free_port_is_not_awaited():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    await_port(port)
+    await_port(port, patience_seconds=0.0)
 
 
 def test_a_play_without_a_server_has_no_status(tmp_path):

@@ -12,7 +12,7 @@ ACCURACY = Rule("accuracy", 0.02, 0.0304)
 
 
 def part(*, both=0, gains=0, losses=0, neither=0):
-    """Rows by who is right: both, the challenger only, the incumbent only, neither; three classes, the first is true."""
+    """Rows by who is right: both, only the challenger, only the incumbent, neither; the first class is the true one."""
     right, wrong = np.array([0.8, 0.1, 0.1]), np.array([0.1, 0.8, 0.1])
     challenger = np.array([right] * both + [right] * gains + [wrong] * losses + [wrong] * neither).reshape(-1, 3)
     incumbent = np.array([right] * both + [wrong] * gains + [right] * losses + [wrong] * neither).reshape(-1, 3)
@@ -30,7 +30,7 @@ def anchor(seen, rule=ACCURACY):
 def test_a_clearly_better_challenger_passes_and_is_called_better():
     found = fresh(part(both=190, gains=62, losses=30, neither=130))
     assert found.outcome == "pass"
-    assert found.reason == "fresh 0.612 against 0.534, +7.8 points, better (lower bound +3.3, n = 412, alpha 0.0304)"
+    assert found.reason == "fresh 0.612 against 0.534, +7.8 points, better (lower bound +3.4, n = 412, alpha 0.0304)"
     assert (found.n, found.difference) == (412, pytest.approx(32 / 412))
 
 
@@ -78,7 +78,7 @@ def test_the_verdict_is_the_worst_of_its_parts_in_one_sentence():
     calm = anchor(part(both=996, losses=4))
     assert conclude([good, calm], leaks=[]) == (
         "pass",
-        "pass: fresh 0.612 against 0.534, +7.8 points, better (lower bound +3.3, n = 412, alpha 0.0304); "
+        "pass: fresh 0.612 against 0.534, +7.8 points, better (lower bound +3.4, n = 412, alpha 0.0304); "
         "anchor -0.4 points (n = 1,000, limit -2.0)",
     )
     assert conclude([good, bad], leaks=[])[0] == "fail"

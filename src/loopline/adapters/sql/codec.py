@@ -44,6 +44,7 @@ def decode(kind: type[R], body: bytes, *, version: int, key: str) -> R:
 def kind_of(kind: type[R]) -> str:
     """What the ledger calls records of this type.
 
+    >>> from loopline.records.cycle import Cycle
     >>> kind_of(Cycle)
     'cycle'
     """

@@ -48,6 +48,8 @@ def open_database(url: str) -> Engine:
 def reading(engine: Engine) -> Iterator[Connection]:
     """A connection that sees one unchanging state of the database."""
     with _explained(), engine.connect() as connection:
+        if engine.dialect.name == "postgresql":  # SQLite's transactions are so by nature
+            connection.execution_options(isolation_level="REPEATABLE READ")
         yield connection
 
 
@@ -67,9 +69,9 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
 def insert_new(connection: Connection, table: Table, values: Mapping[str, object]) -> bool:
     """Insert the row and return True; one that clashes with a unique key changes nothing and returns False."""
-    if connection.dialect.name == "postgresql":
-        return bool(connection.execute(postgresql.insert(table).values(**values).on_conflict_do_nothing()).rowcount)
-    return bool(connection.execute(sqlite.insert(table).values(**values).on_conflict_do_nothing()).rowcount)
+    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    added = make(table).values(**values).on_conflict_do_nothing().returning(*table.primary_key)
+    return connection.execute(added).first() is not None
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from loopline.errors import Conflict, Unavailable
+from loopline.errors import Conflict, LooplineError, Unavailable
 from loopline.records.settings import Settings
 
 ADDRESS = "address"
@@ -26,7 +26,7 @@ class Request(NamedTuple):
 def ask(settings: Settings, request: Request, *, root: Path) -> Any:
     """The JSON answer of the loop whose folder is ``root``.
 
-    Raises Unavailable: with the loop's own sentence when it refuses, or saying that it does not answer.
+    Raises LooplineError with the loop's own sentence when it refuses, Unavailable when it does not answer.
     """
     from loopline.apps.wiring import hold
 
@@ -38,13 +38,13 @@ def ask(settings: Settings, request: Request, *, root: Path) -> Any:
 
 
 async def _here(settings: Settings, request: Request, *, root: Path) -> Any:
-    from loopline.apps.http.control import make_control
-    from loopline.apps.http.server import open_console
+    from loopline.apps.http.server import application
     from loopline.apps.wiring import open_house
 
     house = open_house(settings, root=root)
-    transport = httpx.ASGITransport(app=make_control(house, open_console(house)))  # type: ignore[arg-type]
-    async with httpx.AsyncClient(transport=transport, base_url=USUAL_ADDRESS) as client:
+    headers = {"authorization": f"Bearer {house.token}"}
+    transport = httpx.ASGITransport(app=application(house))
+    async with httpx.AsyncClient(transport=transport, base_url=USUAL_ADDRESS, headers=headers) as client:
         return read(await client.request(request.method, request.path, params=request.params))
 
 
@@ -64,4 +64,4 @@ def read(answer: httpx.Response) -> Any:
     body = answer.json() if "json" in answer.headers.get("content-type", "") else {}
     if answer.is_success:
         return body
-    raise Unavailable("loop", reason=str(body.get("error", f"the answer was {answer.status_code}")))
+    raise LooplineError(str(body.get("error", f"the loop answered {answer.status_code}")))

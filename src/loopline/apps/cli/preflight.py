@@ -1,19 +1,9 @@
-"""What must hold before a server starts; each check raises one clear sentence."""
+"""What can be told before a server starts; each check raises one clear sentence."""
 
 import ipaddress
 import socket
-from pathlib import Path
 
 from loopline.errors import Conflict, Unavailable
-
-
-def check(root: Path, *, host: str, port: int) -> None:
-    """Raise unless a server can start here."""
-    from loopline.apps.wiring import hold
-
-    loopback(host)
-    with hold(root):
-        free(host, port)
 
 
 def loopback(host: str) -> None:

@@ -71,8 +71,8 @@ def why(answer: Answer) -> None:
 
 def branch(node: Answer) -> Tree:
     """One thing, the act that made it, and all that it came from."""
-    act = f"  {node['kind']} at {node['at']}" if node.get("kind") else ""
-    tree = Tree(f"[bold]{escape(str(node['entity']))}[/]{escape(act)}")
+    told = (str(node.get(key) or "") for key in ("kind", "act", "at"))
+    tree = Tree("  ".join([f"[bold]{escape(str(node['entity']))}[/]", *(escape(part) for part in told if part)]))
     for source in node.get("sources", ()):
         tree.add(branch(source))
     return tree

@@ -25,19 +25,16 @@ def init(
 
 def up(loop: LoopFile = LOOP, *, port: Port = PORT, host: Host = HOST) -> None:
     """Run the loop: endpoint, pages and controller in one process."""
+    from loopline.apps.cli.preflight import loopback
     from loopline.apps.config import load_settings
 
+    loopback(host)
     settings = load_settings(loop)
 
-    from loopline.apps.cli import preflight
+    from loopline.apps.http.server import serve
     from loopline.apps.wiring import FOLDER
 
-    root = Path(settings.folder) / FOLDER
-    preflight.check(root, host=host, port=port)
-
-    from loopline.apps.http.server import serve
-
-    serve(settings, root=root, host=host, port=port)
+    serve(settings, root=Path(settings.folder) / FOLDER, host=host, port=port)
 
 
 def demo(

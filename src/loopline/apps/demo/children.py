@@ -11,10 +11,9 @@ from loopline.errors import Unavailable
 
 GRACE_SECONDS = 8.0
 """Between asking a process to end and ending it."""
-SHORT_SECONDS = 3.0
-"""A life shorter than this is no life."""
-SHORT_LIVES = 5
-"""In a row: then it is not worth another try."""
+SHORT_SECONDS = 30.0
+FAILURES = 5
+"""Lives in a row, each shorter than that and ended by an error of its own: then it is not worth another try."""
 REFUSED = 2
 """Exit code of a command that explained what is wrong with its surroundings."""
 
@@ -30,7 +29,7 @@ class Child:
     starts: int = 0
     _process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
     _started: float = 0.0
-    _short_lives: int = 0
+    _failures: int = 0
 
     def ensure(self) -> str:
         """Have it running; a sentence when it had died and was started again, else empty.
@@ -43,8 +42,9 @@ class Child:
         code = self._process.poll()
         if code is None:
             return ""
-        self._short_lives = self._short_lives + 1 if time.monotonic() - self._started < SHORT_SECONDS else 0
-        if code == REFUSED or self._short_lives >= SHORT_LIVES:
+        has_failed = code > 0 and time.monotonic() - self._started < SHORT_SECONDS
+        self._failures = self._failures + 1 if has_failed else 0
+        if code == REFUSED or self._failures >= FAILURES:
             raise Unavailable(f"the demo's {self.name}", reason=self.last_words(), remedy=f"see {self.log}")
         self._start()
         return f"the {self.name} ended ({_ending(code)}) and was started again"

@@ -72,12 +72,9 @@ class Play:
             self.children[name].stop()
 
 
-def await_port(port: int) -> None:
-    """Return once the port is free; raises Unavailable when another program keeps it.
-
-    A server that was killed a moment ago is given five seconds to be gone.
-    """
-    deadline = time.monotonic() + 5.0
+def await_port(port: int, *, patience_seconds: float) -> None:
+    """Return once the port is free; raises Unavailable when another program keeps it longer than that."""
+    deadline = time.monotonic() + patience_seconds
     while True:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

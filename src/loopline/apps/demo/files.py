@@ -73,15 +73,21 @@ input  = "text"
 """Words and letters, weighed by a logistic regression; rows that the loop brought count four times."""
 
 import numpy as np
-from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline, make_union
 
 
+def counted(**grams):
+    """Hashed n-grams: no vocabulary to store, so that a version of the model loads at once."""
+    counts = HashingVectorizer(alternate_sign=False, norm=None, **grams)
+    return make_pipeline(counts, TfidfTransformer(sublinear_tf=True))
+
+
 def train(dataset, run):
     texts, labels = dataset.to_numpy()
-    words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2)
-    letters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True, min_df=5)
+    words = counted(ngram_range=(1, 2), n_features=2**18)
+    letters = counted(analyzer="char_wb", ngram_range=(2, 4), n_features=2**16)
     regression = LogisticRegression(C=3.0, solver="newton-cg", tol=1e-3, random_state=run.seed)
     model = make_pipeline(make_union(words, letters), regression)
     weights = np.where(dataset.cycle > 0, 4.0, 1.0)

@@ -49,7 +49,8 @@ def run_demo(*, once: bool, offline: bool, json_path: Path | None, folder: Path,
 def _played(play: Play, *, once: bool, offline: bool, json_path: Path | None) -> int:
     finished = play.folder / "demo" / "finished"
     if not (finished.is_file() and once):
-        await_port(play.port)
+        # a server that was killed with an earlier start in this folder may need a moment to be gone
+        await_port(play.port, patience_seconds=5.0 if (play.folder / "demo").is_dir() else 0.0)
     world, said = settle(play.folder, offline=offline)
     play.console.print(said, highlight=False, soft_wrap=True)
     closed = finished.is_file() or turn(play)
@@ -58,6 +59,8 @@ def _played(play: Play, *, once: bool, offline: bool, json_path: Path | None) ->
         finish_what_if(play)
     if closed:
         finished.touch()
+    if once:
+        play.end()  # so that nothing moves while it is told, and the next start tells the same
     from loopline.apps.demo.report import read_report
     from loopline.apps.demo.result import as_json, print_report
 

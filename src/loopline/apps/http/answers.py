@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 from litestar import post
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import JSONBody
 
 from loopline.annotate import stage as annotate
 from loopline.apps.http.views import House
@@ -145,7 +146,7 @@ def answer_routes(house: House) -> list[HTTPRouteHandler]:
     settings, loop = house.settings, house.settings.name
 
     @post("/api/claim", sync_to_thread=True, status_code=200)
-    def claim(data: ClaimRequest) -> Claimed:
+    def claim(data: JSONBody[ClaimRequest]) -> Claimed:
         """Lease tasks to an annotator; the ones they hold already come first."""
         annotator, most = named(data.annotator), between("count", data.count, MOST_TASKS)
         reason = _paused(house, annotator)
@@ -163,7 +164,7 @@ def answer_routes(house: House) -> list[HTTPRouteHandler]:
         )
 
     @post("/api/annotations", sync_to_thread=True, status_code=200)
-    def annotations(data: AnswersRequest) -> Accepted:
+    def annotations(data: JSONBody[AnswersRequest]) -> Accepted:
         """Store answers; the same id twice is one answer."""
         annotator, now = named(data.annotator), house.clock.now()
         between("annotations", len(data.annotations), MOST_ANSWERS)
@@ -175,7 +176,7 @@ def answer_routes(house: House) -> list[HTTPRouteHandler]:
         return Accepted(accepted=house.queue.submit(stored, loop=loop))
 
     @post("/api/skip", sync_to_thread=True, status_code=200)
-    def skip(data: SkipRequest) -> dict[str, str]:
+    def skip(data: JSONBody[SkipRequest]) -> dict[str, str]:
         """Give a task back; this annotator is not asked about it again."""
         task = TaskId(identified("task", data.task))
         if len(data.reason) > LONGEST_REASON:
@@ -186,7 +187,7 @@ def answer_routes(house: House) -> list[HTTPRouteHandler]:
         return {"skipped": task}
 
     @post("/api/undo", sync_to_thread=True, status_code=200)
-    def undo(data: UndoRequest) -> Undone:
+    def undo(data: JSONBody[UndoRequest]) -> Undone:
         """Take an own answer back and lease its task to its author again."""
         annotation, annotator = identified("annotation", data.annotation), named(data.annotator)
         task = house.queue.withdraw(annotation, loop=loop, annotator=annotator, now=house.clock.now())

@@ -51,8 +51,14 @@ def _from_anything(request: AnyRequest, error: Exception) -> Response[Any]:
 def _spoken(error: ValidationException) -> str:
     """What was found and expected, from the framework's list of faults."""
     faults = error.extra if isinstance(error.extra, list) else []
-    said = [f"{fault.get('key') or 'body'}: {fault['message']}" for fault in faults if "message" in fault]
+    said = [_fault(str(fault.get("key", "")), str(fault["message"])) for fault in faults if "message" in fault]
     return f"request: {'; '.join(said) or error.detail}"
+
+
+def _fault(key: str, message: str) -> str:
+    if message.strip("'") == key:  # the framework's words for a body or a parameter that was not sent
+        return "found no body, expected a JSON object" if key == "data" else f"found no {key!r}, expected one"
+    return f"{key}: {message}" if key else message
 
 
 def answer(request: AnyRequest, status: int, sentence: str) -> Response[Any]:

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 from litestar import get, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, FromQuery
 
 from loopline.apps.http.archive import Archive
 from loopline.apps.http.status import Status, read_status
@@ -92,7 +93,7 @@ def _controller_routes(house: House, console: Console) -> list[HTTPRouteHandler]
         return read_status(house, console)
 
     @get("/api/why", sync_to_thread=True)
-    def why(id: str) -> WhyStep:  # noqa: A002  the query's own name
+    def why(id: FromQuery[str]) -> WhyStep:  # noqa: A002  the query's own name
         """Where a prediction, version, dataset or cycle came from."""
         return steps(console.why(asked(id)))
 
@@ -111,7 +112,7 @@ def _cycle_routes(house: House) -> list[HTTPRouteHandler]:
         return Archive(house).cycles
 
     @get("/api/cycles/{number:int}", sync_to_thread=True)
-    def cycle(number: int) -> CycleDetail:
+    def cycle(number: FromPath[int]) -> CycleDetail:
         """One cycle, whole."""
         return detail_of(Archive(house), number)
 
@@ -121,7 +122,7 @@ def _cycle_routes(house: House) -> list[HTTPRouteHandler]:
         return Archive(house).signals
 
     @get("/api/signals/{name:path}", sync_to_thread=True)
-    def signal(name: str) -> Signal:
+    def signal(name: FromPath[str]) -> Signal:
         """One signal; its id may hold slashes."""
         return Archive(house).signal(name.strip("/"))
 
@@ -135,7 +136,7 @@ def _record_routes(house: House) -> list[HTTPRouteHandler]:
         return Archive(house).models
 
     @get("/api/models/{name:str}", sync_to_thread=True)
-    def model(name: str) -> ModelVersion:
+    def model(name: FromPath[str]) -> ModelVersion:
         """One model version."""
         return Archive(house).model(name)
 
@@ -145,7 +146,7 @@ def _record_routes(house: House) -> list[HTTPRouteHandler]:
         return Archive(house).datasets
 
     @get("/api/datasets/{name:str}", sync_to_thread=True)
-    def dataset(name: str) -> DatasetVersion:
+    def dataset(name: FromPath[str]) -> DatasetVersion:
         """One dataset version."""
         return Archive(house).dataset(name)
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, NamedTuple
 
 from litestar import MediaType, Request, Response, get
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 
 from loopline.apps.http.archive import Archive
 from loopline.apps.http.resources import asked, detail_of, steps
@@ -22,7 +22,7 @@ PAGE_ROWS = 50
 FIRST_ROWS = 12
 """Rows of a long list shown on the page of its cycle; the rest has a page of its own."""
 Html = Response[Any]
-LeafNumber = Annotated[int, Parameter(query="page")]
+LeafNumber = Annotated[int, QueryParameter(name="page")]
 
 
 class Leaf(NamedTuple):
@@ -42,7 +42,9 @@ def overview_routes(house: House, console: Console) -> list[HTTPRouteHandler]:
     @get("/", sync_to_thread=True, include_in_schema=False)
     def overview() -> Html:
         """The loop now."""
-        return page("overview.html", here="overview", loop_name=loop, view=overview_of(house, console), settings=settings)
+        return page(
+            "overview.html", here="overview", loop_name=loop, view=overview_of(house, console), settings=settings
+        )
 
     @get("/overview/live", sync_to_thread=True, include_in_schema=False)
     def live(request: Request[Any, Any, Any]) -> Html:
@@ -59,7 +61,7 @@ def overview_routes(house: House, console: Console) -> list[HTTPRouteHandler]:
         return page("annotate.html", here="annotate", loop_name=loop, settings=settings)
 
     @get("/why", sync_to_thread=True, include_in_schema=False)
-    def why(id: str = "") -> Html:  # noqa: A002  the query's own name
+    def why(id: FromQuery[str] = "") -> Html:  # noqa: A002  the query's own name
         """Where a thing came from."""
         if not id.strip():
             return page("why.html", here="", loop_name=loop, asked="", tree=None, told={}, missing="")
@@ -88,11 +90,17 @@ def cycle_routes(house: House) -> list[HTTPRouteHandler]:
         verdicts = {verdict.cycle: verdict for verdict in archive.verdicts}
         made = {model.cycle: model.name for model in archive.models}
         return page(
-            "cycles.html", here="cycles", loop_name=loop, cycles=archive.cycles, sizes=sizes, verdicts=verdicts, made=made
+            "cycles.html",
+            here="cycles",
+            loop_name=loop,
+            cycles=archive.cycles,
+            sizes=sizes,
+            verdicts=verdicts,
+            made=made,
         )
 
     @get("/cycles/{number:int}", sync_to_thread=True, include_in_schema=False)
-    def cycle(number: int) -> Html:
+    def cycle(number: FromPath[int]) -> Html:
         """One cycle."""
         archive = Archive(house)
         detail = detail_of(archive, number)
@@ -112,7 +120,7 @@ def cycle_routes(house: House) -> list[HTTPRouteHandler]:
         )
 
     @get("/cycles/{number:int}/selection", sync_to_thread=True, include_in_schema=False)
-    def selection(number: int, leaf_number: LeafNumber = 1) -> Html:
+    def selection(number: FromPath[int], leaf_number: LeafNumber = 1) -> Html:
         """Everything that was chosen."""
         found = detail_of(Archive(house), number).selection
         rows: Sequence[Candidate] = found.candidates if found else ()
@@ -128,7 +136,7 @@ def cycle_routes(house: House) -> list[HTTPRouteHandler]:
         )
 
     @get("/cycles/{number:int}/labels", sync_to_thread=True, include_in_schema=False)
-    def labels(number: int, leaf_number: LeafNumber = 1) -> Html:
+    def labels(number: FromPath[int], leaf_number: LeafNumber = 1) -> Html:
         """Everything that was labelled."""
         archive = Archive(house)
         found = detail_of(archive, number).labels

@@ -4,6 +4,7 @@ from typing import Any
 
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from loopline.apps.http.archive import Archive
 from loopline.apps.http.views import Console, House
@@ -26,14 +27,16 @@ def data_routes(house: House) -> list[HTTPRouteHandler]:
         return page("datasets.html", here="data", loop_name=loop, datasets=rows, tally=tally, counts=counts)
 
     @get("/data/{name:str}", sync_to_thread=True, include_in_schema=False)
-    def dataset(name: str) -> Html:
+    def dataset(name: FromPath[str]) -> Html:
         """One dataset version."""
         archive = Archive(house)
         found = archive.dataset(name)
         parent = next((other for other in archive.datasets if other.id == found.parent), None)
         children = [other for other in archive.datasets if other.parent == found.id]
         trained = [model for model in archive.models if model.dataset == found.id]
-        return page("dataset.html", here="data", loop_name=loop, it=found, parent=parent, children=children, trained=trained)
+        return page(
+            "dataset.html", here="data", loop_name=loop, it=found, parent=parent, children=children, trained=trained
+        )
 
     return [datasets, dataset]
 
@@ -51,7 +54,7 @@ def model_routes(house: House, console: Console) -> list[HTTPRouteHandler]:
         return page("models.html", here="models", loop_name=loop, models=archive.models, now=now, judged=judged)
 
     @get("/models/{name:str}", sync_to_thread=True, include_in_schema=False)
-    def model(name: str) -> Html:
+    def model(name: FromPath[str]) -> Html:
         """One model version."""
         archive = Archive(house)
         found = archive.model(name)
@@ -84,7 +87,7 @@ def signal_routes(house: House) -> list[HTTPRouteHandler]:
         )
 
     @get("/signals/{name:path}", sync_to_thread=True, include_in_schema=False)
-    def signal(name: str) -> Html:
+    def signal(name: FromPath[str]) -> Html:
         """One signal."""
         archive = Archive(house)
         found = archive.signal(name.strip("/"))

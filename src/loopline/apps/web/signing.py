@@ -1,12 +1,11 @@
 """The small form through which a browser shows the token."""
 
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from litestar import Response, get, post
-from litestar.enums import RequestEncodingType
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import Body
+from litestar.params import FromQuery, URLEncodedBody
 
 from loopline.apps.http.identity import Identity
 from loopline.apps.web.render import page
@@ -19,9 +18,6 @@ class SignIn(msgspec.Struct, frozen=True, kw_only=True):
 
     token: str = ""
     next: str = "/"
-
-
-Form = Annotated[SignIn, Body(media_type=RequestEncodingType.URL_ENCODED)]
 
 
 def within(address: str) -> str:
@@ -38,12 +34,12 @@ def signing_routes(identity: Identity, *, loop: str) -> list[HTTPRouteHandler]:
     """Sign in, sign out."""
 
     @get("/sign-in", sync_to_thread=False, include_in_schema=False)
-    def form(next: str = "/", wrong: int = 0) -> Html:  # noqa: A002  the query's own name
+    def form(next: FromQuery[str] = "/", wrong: FromQuery[int] = 0) -> Html:  # noqa: A002  the query's own name
         """The form."""
         return page("sign_in.html", here="sign-in", loop_name=loop, next=within(next), wrong=bool(wrong))
 
     @post("/sign-in", sync_to_thread=False, include_in_schema=False)
-    def sign_in(data: Form) -> Html:
+    def sign_in(data: URLEncodedBody[SignIn]) -> Html:
         """A cookie for the right token; the form again for a wrong one."""
         if not identity.is_token(data.token.strip()):
             return page("sign_in.html", status=401, here="sign-in", loop_name=loop, next=within(data.next), wrong=True)

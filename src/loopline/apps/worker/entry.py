@@ -54,7 +54,11 @@ def _file(path: Path) -> ModuleType:
         raise InvalidRecord("[train] run", found=str(path), expected="a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]  # a half-loaded module must not pass for the whole one
+        raise
     return module
 
 

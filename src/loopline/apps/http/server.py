@@ -1,0 +1,110 @@
+"""``loopline up``: endpoint, pages and controller in one process."""
+
+import logging
+import os
+import socket
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from threading import Event, Thread
+
+import uvicorn
+
+from loopline.apps.console import Console
+from loopline.apps.http.control import make_control
+from loopline.apps.http.dispatch import App, make_dispatch
+from loopline.apps.http.identity import Identity
+from loopline.apps.http.inference import make_inference
+from loopline.apps.wiring import House, hold, open_house
+from loopline.capture.reserve import role_of
+from loopline.capture.stage import Capture
+from loopline.errors import Unavailable
+from loopline.orchestrate.runner import Runner
+from loopline.records.settings import Settings
+from loopline.serve.stage import Gateway
+
+TICK_SECONDS = 0.2
+"""Rest of the controller between two looks while a cycle is open or traffic flows."""
+FOLLOW_SECONDS = 0.2
+"""Rest of the gateway between two looks for a new traffic split."""
+STOP_SECONDS = 5
+"""How long open requests may take when the server is asked to stop."""
+
+log = logging.getLogger("loopline.server")
+
+
+def application(house: House) -> App:
+    """The control plane and the pages alone, behind the door: nothing is served, nothing runs by itself."""
+    control = make_control(house, Console(house, Runner(house)))
+    return make_dispatch(control=control, inference=_nothing_here, identity=_identity(house))
+
+
+def serve(settings: Settings, *, root: Path, host: str, port: int) -> None:
+    """Serve until told to stop. Raises Conflict when the folder is in use, Unavailable when the port is taken."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s", stream=sys.stderr)
+    with hold(root), _bound(host, port) as listener:
+        house = open_house(settings, root=root)
+        (root / "address").write_text(f"http://{host}:{port}")
+        _run(house, listener, url=f"http://{host}:{port}")
+
+
+def _run(house: House, listener: socket.socket, *, url: str) -> None:
+    settings = house.settings
+    capture = Capture(house.log, counters=house.counters, sample=settings.capture.sample)
+    role = partial(role_of, secret=house.secret, share=settings.capture.reserve)
+    gateway = Gateway(settings, clock=house.clock, counters=house.counters, role=role, record=capture.offer)
+    runner, stop = Runner(house), Event()
+    follow = partial(gateway.refresh, house.ledger, objects=house.objects, engine=house.engine)
+    threads = [
+        Thread(target=_repeat, args=(runner.tick, TICK_SECONDS, stop), name="controller", daemon=True),
+        Thread(target=_repeat, args=(follow, FOLLOW_SECONDS, stop), name="follower", daemon=True),
+    ]
+    inference = make_inference(gateway, capture=capture, settings=settings)
+    app = make_dispatch(
+        control=make_control(house, Console(house, runner)), inference=inference, identity=_identity(house)
+    )
+    if capture.lost:
+        log.warning("%d answers of the last run never reached the log; they are counted as dropped", capture.lost)
+    print(f"Loopline serves {settings.name}: {url}/?token={house.token}", flush=True)  # noqa: T201  the one line people need
+    for thread in threads:
+        thread.start()
+    config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=STOP_SECONDS)
+    try:
+        uvicorn.Server(config).run(sockets=[listener])
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(timeout=STOP_SECONDS)
+        gateway.close()
+        capture.close()
+
+
+def _repeat(act: Callable[[], object], seconds: float, stop: Event) -> None:
+    """Call it again and again; what it raises is told, and does not end the repetition."""
+    while not stop.wait(seconds):
+        try:
+            act()
+        except Exception:
+            log.exception("%s failed; it is tried again", getattr(act, "__name__", act))
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise Unavailable(f"port {port} on {host}", reason=reason, remedy="choose another with --port") from error
+    return listener
+
+
+def _identity(house: House) -> Identity:
+    return Identity(token=house.token, secret=house.secret)
+
+
+async def _nothing_here(*_: object) -> None:
+    raise Unavailable("endpoint", reason="no server runs on this folder", remedy="start it: loopline up loop.toml")

@@ -1,0 +1,84 @@
+"""The rooms that pages look into, over any adapters: in memory unless told otherwise."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from loopline.adapters.memory.clock import ManualClock
+from loopline.adapters.memory.counters import MemoryCounters
+from loopline.adapters.memory.engine import MemoryEngine
+from loopline.adapters.memory.launcher import MemoryLauncher
+from loopline.adapters.memory.ledger import MemoryLedger
+from loopline.adapters.memory.log import MemoryLog
+from loopline.adapters.memory.objects import MemoryObjects
+from loopline.adapters.memory.queue import MemoryTaskQueue
+from loopline.errors import NotFound
+from loopline.orchestrate.awaited import awaited
+from loopline.orchestrate.installation import Installation
+from loopline.orchestrate.lineage import Step, makers_of, why
+from loopline.orchestrate.situation import gather
+from loopline.ports.counters import Counters
+from loopline.records.command import Command, Situation
+from loopline.testing import factories as make
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rooms(Installation):
+    """An installation with the counters, the token and the secret of its doors."""
+
+    counters: Counters
+    token: str
+    secret: bytes
+
+
+def rooms(*, now: datetime, **changes: object) -> Rooms:
+    """A whole house in memory; any room may be another adapter."""
+    ledger = MemoryLedger()
+    book = MemoryTaskQueue(ledger.state)
+    default = Rooms(
+        settings=make.settings(),
+        clock=ManualClock(now),
+        log=MemoryLog(),
+        ledger=ledger,
+        queue=book,
+        book=book,
+        objects=MemoryObjects(),
+        launcher=MemoryLauncher(lambda _: None),
+        engine=MemoryEngine(),
+        base=tuple,
+        anchor=tuple,
+        gold=tuple,
+        actor="loopline",
+        counters=MemoryCounters(),
+        token="the-token",  # noqa: S106  opens nothing but a test's own house
+        secret=b"the secret of the tests",
+    )
+    return replace(default, **changes)  # type: ignore[arg-type]
+
+
+class StoredConsole:
+    """The controller's view of stored state, without the controller: its ticks do nothing."""
+
+    def __init__(self, house: Installation) -> None:
+        self._house = house
+
+    def situation(self) -> Situation:
+        """What is stored, as ``decide`` sees it."""
+        return gather(self._house, reviewed=-1, failure="")
+
+    def awaited(self) -> str:
+        """What is due or awaited, and why."""
+        return awaited(self.situation(), self._house.clock.now())
+
+    def why(self, entity: str) -> Step:
+        """The tree behind an entity, named whole or by its id alone. Raises NotFound."""
+        activities = self._house.ledger.activities(self._house.settings.name)
+        made = makers_of(activities)
+        for name in (entity, f"model:{entity}", f"dataset:{entity}", f"cycle:{entity}"):
+            if name in made:
+                return why(name, activities)
+        raise NotFound("entity", entity)
+
+    def tick(self) -> Sequence[Command]:
+        """Nothing is done."""
+        return ()

@@ -1,0 +1,199 @@
+"""Informativeness, routing, tables and verification: arrays and records in, arrays and records out."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loopline.errors import InvalidRecord, NotFound, Unavailable
+from loopline.records.rollout import TrafficSplit
+from loopline.records.signature import Signature
+from loopline.serve.informativeness import entropy, least_confidence, margin
+from loopline.serve.routing import basis_point, is_challengers
+from loopline.serve.sample import samples
+from loopline.serve.table import Loaded, Table, attempts, survey, unseen
+from loopline.serve.verification import checks_in, sound, verified
+from loopline.testing.factories import LOOP, SIGNATURE, digest, model_version
+
+AB = Signature(input="text", labels=("a", "b"))
+
+
+@st.composite
+def distributions(draw):
+    classes = draw(st.integers(2, 6))
+    rows = draw(st.lists(st.lists(st.integers(0, 1_000), min_size=classes, max_size=classes).filter(any), min_size=1))
+    p = np.array(rows, float)
+    return (p / p.sum(axis=1, keepdims=True)).astype(draw(st.sampled_from([np.float32, np.float64])))
+
+
+@given(distributions())
+def test_measures_are_in_range_and_blind_to_the_order_of_classes(p):
+    n, classes = p.shape
+    for measure, high in ((margin, 1.0), (entropy, math.log(classes)), (least_confidence, 1 - 1 / classes)):
+        found = measure(p)
+        assert found.shape == (n,)
+        assert found.min() >= 0
+        assert found.max() <= high + 1e-6
+        np.testing.assert_allclose(measure(p[:, ::-1]), found, atol=1e-12)
+
+
+@given(distributions())
+def test_margin_is_the_gap_of_a_sorted_row(p):
+    ordered = np.sort(p, axis=1).astype(float)
+    np.testing.assert_allclose(margin(p), ordered[:, -1] - ordered[:, -2], atol=1e-12)
+
+
+def test_the_extremes_have_their_known_values():
+    uniform, certain = np.full((1, 4), 0.25), np.array([[0.0, 0.0, 1.0, 0.0]])
+    assert (margin(uniform)[0], entropy(uniform)[0], least_confidence(uniform)[0]) == (0.0, math.log(4), 0.75)
+    assert (margin(certain)[0], entropy(certain)[0], least_confidence(certain)[0]) == (1.0, 0.0, 0.0)
+    assert math.copysign(1, entropy(certain)[0]) == 1
+
+
+def split(basis_points: int = 0, **changes: object) -> TrafficSplit:
+    names = {"incumbent": "v1", "challenger": "v2", "revision": 1} | changes
+    return TrafficSplit(loop=LOOP, basis_points=basis_points, **names)
+
+
+@given(st.text(), st.integers(0, 10_000), st.integers(0, 10_000))
+def test_routing_is_sticky_and_monotone(key, one, other):
+    small, large = sorted((one, other))
+    assert is_challengers(key, split=split(small)) == is_challengers(key, split=split(small))
+    if is_challengers(key, split=split(small)):
+        assert is_challengers(key, split=split(large, revision=2))
+
+
+@pytest.mark.parametrize("share", [0, 1, 500, 2_500, 10_000])
+def test_the_challenger_gets_its_share_of_keys(share):
+    n = 40_000
+    taken = sum(is_challengers(f"key-{i}", split=split(share)) for i in range(n)) / n
+    p = share / 10_000
+    assert abs(taken - p) <= 4 * math.sqrt(p * (1 - p) / n)
+
+
+def test_another_challenger_is_tried_on_other_keys():
+    keys = [f"key-{i}" for i in range(20_000)]
+    second = {key for key in keys if is_challengers(key, split=split(1_000))}
+    third = {key for key in keys if is_challengers(key, split=split(1_000, challenger="v3"))}
+    assert abs(len(second & third) / len(second) - 0.1) < 0.04
+
+
+def test_places_are_spread_evenly():
+    counts = np.bincount([basis_point(f"k{i}", salt="s") // 1_000 for i in range(20_000)], minlength=10)
+    chi_square = ((counts - 2_000) ** 2 / 2_000).sum()
+    assert chi_square < 27.9  # the 99.9 % point with 9 degrees of freedom
+
+
+def test_samples_are_named_grouped_and_given_their_role():
+    role = {"ana": "reserve"}.get
+    (one,) = samples(["x"], request="r", group="ana", signature=AB, role=role)
+    assert one == ("r", "x", b'"x"', digest(b'"x"'), "ana", "reserve")
+    many = samples(["x", "y", "x"], request="r", group="", signature=AB, role=lambda _: "loop")
+    assert [s.id for s in many] == ["r/0", "r/1", "r/2"]
+    assert [s.group for s in many] == [digest(b'"x"'), digest(b'"y"'), digest(b'"x"')]
+
+
+def loaded(name: str, p: object = ((0.2, 0.3, 0.5),)) -> Loaded:
+    return Loaded(model_version(name), lambda rows: np.array(list(p) * len(rows), np.float32))
+
+
+TABLE = Table(split=split(5_000), loaded={name: loaded(name) for name in ("v1", "v2", "v0")})
+
+
+def test_a_canary_is_followed_by_the_incumbent_and_the_incumbent_by_nobody():
+    ways = {key: attempts(TABLE, key=key, named=None) for key in map(str, range(50))}
+    asked = {tuple((one.version.name, arm) for one, arm in way) for way in ways.values()}
+    assert asked == {(("v1", "incumbent"),), (("v2", "canary"), ("v1", "incumbent"))}
+
+
+def test_a_named_version_is_asked_directly_and_alone():
+    ((one, arm),) = attempts(TABLE, key="k", named="v0")
+    assert (one.version.name, arm) == ("v0", "direct")
+    with pytest.raises(NotFound, match="no loaded version 'v9'; known: v0, v1, v2"):
+        attempts(TABLE, key="k", named="v9")
+
+
+def test_before_the_first_version_nothing_answers():
+    with pytest.raises(Unavailable, match="model: no version is live yet; ask again when /v2/health/ready says so"):
+        attempts(Table(split=None, loaded={}), key="k", named=None)
+
+
+def test_only_a_shadowed_challenger_scores_unseen():
+    assert unseen(TABLE) == ()
+    assert [one.version.name for one in unseen(TABLE._replace(split=split(shadow=True)))] == ["v2"]
+    assert unseen(Table(split=None, loaded={})) == ()
+
+
+def test_a_refused_challenger_leaves_its_share_to_the_incumbent():
+    def load(name: str) -> Loaded:
+        if name == "v2":
+            raise InvalidRecord("version v2", found="check 0 differs by 0.5", expected="at most 1e-06")
+        return loaded(name)
+
+    found = survey(split(5_000, shadow=True, keep=("v0",)), load=load)
+    assert found.table.split == TrafficSplit(loop=LOOP, revision=1, incumbent="v1", keep=("v0",))
+    assert list(found.table.loaded) == ["v1", "v0"]
+    assert found.refusals == {"v2": "version v2: check 0 differs by 0.5, expected at most 1e-06"}
+    assert found.is_settled
+
+
+def test_a_refused_incumbent_gives_no_table_and_what_is_unavailable_is_not_settled():
+    def load(name: str) -> Loaded:
+        raise Unavailable("object store", reason="no answer")
+
+    found = survey(split(), load=load)
+    assert (found.table, found.is_settled) == (None, False)
+    assert found.refusals == {"v1": "object store: no answer", "v2": "object store: no answer"}
+
+
+CHECKS = b'{"rows": ["x", "y"], "probabilities": [[0.2, 0.3, 0.5], [0.2, 0.3, 0.5]]}'
+
+
+def test_a_version_that_repeats_its_checks_is_verified():
+    version = loaded("v1")
+    assert verified(version, checks=CHECKS, signature=SIGNATURE) is version
+
+
+def test_a_version_that_says_something_else_is_named_with_the_check():
+    odd = Loaded(model_version("v2"), lambda rows: np.array([[0.2, 0.3, 0.5], [0.2, 0.30001, 0.49999]], np.float32))
+    expected = "version v2: check 1 differs by 1e-05 from what the packager saw, expected at most 1e-06"
+    with pytest.raises(InvalidRecord, match=expected):
+        verified(odd, checks=CHECKS, signature=SIGNATURE)
+
+
+def test_a_version_made_for_another_signature_is_refused_before_it_is_asked():
+    version = Loaded(model_version("v2"), lambda rows: 1 / 0)
+    with pytest.raises(InvalidRecord, match=r"made for text -> \['negative', .*\], expected text -> \['a', 'b'\]"):
+        verified(version, checks=CHECKS, signature=AB)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"not json", "checks: JSON is malformed"),
+        (b'{"rows": [], "probabilities": []}', "0 rows with 0 distributions over .. classes, expected as many of each"),
+        (b'{"rows": ["x"], "probabilities": []}', "1 rows with 0 distributions"),
+        (b'{"rows": ["x"], "probabilities": [[0.5, 0.25, 0.25]]}', r"over \[3\] classes, .* at least one, over 2"),
+        (b'{"rows": [[1, 2]], "probabilities": [[0.5, 0.5]]}', "row: 2 numbers, expected a text"),
+    ],
+)
+def test_broken_checks_are_told_apart(content, message):
+    with pytest.raises(InvalidRecord, match=message):
+        checks_in(content, signature=AB)
+
+
+@pytest.mark.parametrize(
+    ("p", "message"),
+    [
+        ([[0.5, 0.5, 0.0]], r"shape \(1, 3\), expected \(1, 2\)"),
+        ([0.5, 0.5], r"shape \(2,\), expected \(1, 2\)"),
+        ([[np.nan, 0.5]], "values from nan to nan, expected probabilities"),
+        ([[-0.1, 1.1]], "values from -0.1 to 1.1, expected probabilities"),
+        ([[0.5, 0.4]], "row 0 sums to 0.9, expected 1"),
+    ],
+)
+def test_what_is_no_distribution_is_a_failure_of_the_model(p, message):
+    with pytest.raises(InvalidRecord, match=message):
+        sound(np.array(p, np.float32), rows=1, classes=2)
