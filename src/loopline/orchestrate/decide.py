@@ -37,8 +37,8 @@ ATTEMPTS = 3
 """How often a training run that vanished is started again."""
 RETRY = timedelta(seconds=30)
 """Rest after the first version could not be trained; doubled with each failure, five times at most."""
-CHOICE = 5
-"""Rows per label asked for, below which there is too little to choose from."""
+CHOICE = 10
+"""Rows per label asked for, below which there is too little to choose from, and too little reserve to decide on."""
 
 
 def decide(situation: Situation, now: datetime) -> tuple[Command, ...]:
@@ -105,14 +105,13 @@ def _first(situation: Situation, now: datetime) -> OpenCycle | None:
 def _cycle(situation: Situation, now: datetime, *, reason: str) -> Cycle:
     settings, last, cadence = situation.settings, situation.cycle, situation.cadence
     number = last.number + 1 if last else int(situation.split is not None)
-    moved = max((signal.position for signal in situation.signals), default=0)
     return Cycle(
         loop=settings.name,
         number=number,
         phase="open" if situation.split else "cut",
         opened_at=now,
         closed_at=None,
-        after=max(moved, last.after if last else 0),
+        after=max(moved_at(situation), last.after if last else 0),
         until=situation.end,
         budget=cadence.budget if cadence else settings.select.budget,
         explore=cadence.explore if cadence else settings.select.explore,
@@ -134,9 +133,15 @@ def due_reason(situation: Situation, now: datetime) -> str:
     since = (last.closed_at or last.opened_at) if last else cadence.since
     waited = (now - since).total_seconds()
     by_clock = settings.select.every_seconds or cadence.severity > 0
-    if by_clock and waited >= cadence.interval_seconds and new >= CHOICE * cadence.budget:
+    enough = CHOICE * cadence.budget
+    if by_clock and waited >= cadence.interval_seconds and min(new, situation.end - moved_at(situation)) >= enough:
         return f"{spoken(cadence.interval_seconds)} have passed and {new:,} predictions are new; {cadence.reason}"
     return ""
+
+
+def moved_at(situation: Situation) -> int:
+    """The log position at which the newest open signal was raised; 0 when none is open."""
+    return max((signal.position for signal in situation.signals), default=0)
 
 
 def _hop(situation: Situation, cycle: Cycle, now: datetime) -> Command | None:  # noqa: C901  one case a phase

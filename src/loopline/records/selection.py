@@ -21,7 +21,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     score: float
     """Informativeness under the strategy; for margin, small is informative."""
     probability: float
-    """Inclusion probability in (0, 1], given the pool."""
+    """Chance of being taken by this ``draw``, in (0, 1], given the pool and before anything was drawn."""
     multiplicity: int
     """How many log rows of the window hold this or a near-identical input."""
     predicted: str

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from msgspec import structs
+
 from loopline.adapters.memory.clock import ManualClock
 from loopline.adapters.memory.counters import MemoryCounters
 from loopline.adapters.memory.engine import MemoryEngine
@@ -63,8 +65,9 @@ class StoredConsole:
         self._house = house
 
     def situation(self) -> Situation:
-        """What is stored, as ``decide`` sees it."""
-        return gather(self._house, reviewed=-1, failure="")
+        """What is stored, as ``decide`` sees it once every answer has been weighed."""
+        found = gather(self._house, reviewed=0, failure="")
+        return structs.replace(found, reviewed=found.progress.annotations if found.progress else 0)
 
     def awaited(self) -> str:
         """What is due or awaited, and why."""

@@ -240,10 +240,16 @@ def test_status_reads_as_sentences(capsys):
 def test_why_reads_as_a_tree(capsys):
     data = {"entity": "dataset:c1", "act": "", "kind": "", "at": "", "sources": []}
     show.why(
-        {"entity": "model:v2", "act": "mood/cycle-1/collect", "kind": "CollectModel", "at": "[noon]", "sources": [data]}
+        {
+            "entity": "model:v2",
+            "act": "mood/cycle-1/collect",
+            "kind": "Collect[ed]",
+            "at": "2026-11-22T10:49:11.08Z",
+            "sources": [data],
+        }
     )
     assert [line.strip() for line in capsys.readouterr().out.splitlines()] == [
-        "model:v2  CollectModel  mood/cycle-1/collect  [noon]",
+        "model:v2  Collect[ed]  mood/cycle-1/collect  2026-11-22 10:49:11",
         "└── dataset:c1",
     ]
 

@@ -30,7 +30,9 @@ def test_a_group_keeps_its_side_and_never_leaves_a_reserve_that_grows(group, sec
 
 
 def test_without_the_secret_the_side_of_a_group_is_unknown():
-    same = sum(role_of(f"g{i}", secret=b"a", share=0.5) == role_of(f"g{i}", secret=b"b", share=0.5) for i in range(4_000))
+    same = sum(
+        role_of(f"g{i}", secret=b"a", share=0.5) == role_of(f"g{i}", secret=b"b", share=0.5) for i in range(4_000)
+    )
     assert abs(same / 4_000 - 0.5) < 0.04
 
 
@@ -48,7 +50,9 @@ def test_sampling_keeps_its_share_and_its_choice():
 
 
 def test_sampling_does_not_follow_the_reserve():
-    both = sum(is_sampled(f"g{i}", share=0.5) and role_of(f"g{i}", secret=b"", share=0.5) == "reserve" for i in range(9_000))
+    both = sum(
+        is_sampled(f"g{i}", share=0.5) and role_of(f"g{i}", secret=b"", share=0.5) == "reserve" for i in range(9_000)
+    )
     assert abs(both / 9_000 - 0.25) < 0.03
 
 

@@ -138,3 +138,18 @@ def test_a_content_labelled_twice_is_one_row_with_its_latest_label():
 def test_leaks_are_found_by_content_whatever_the_id():
     samples = fresh_samples([label("p2", "seen"), label("p1", "unseen")])
     assert [one.id for one in leaked(samples, trained_on=frozenset({label("other", "seen").content}))] == ["p2"]
+
+
+def test_the_anchor_only_refuses_so_that_a_worse_challenger_passes_no_oftener_than_alpha():
+    """Decision 0005, by simulation: the challenger is worse by exactly the margin on new rows, equal on old ones."""
+    rule, n, repeats = Rule("accuracy", 0.10, 0.05), 60, 150
+    generator = np.random.default_rng(7)
+    alone, guarded = 0, 0
+    for _ in range(repeats):
+        new, old = generator.multinomial(n, [0.10, 0.20, 0.70]), generator.multinomial(n, [0.15, 0.15, 0.70])
+        decides = fresh(part(gains=new[0], losses=new[1], both=new[2]), rule)
+        guards = anchor(part(gains=old[0], losses=old[1], both=old[2]), rule)
+        alone += decides.outcome == "pass"
+        guarded += conclude([decides, guards], leaks=[])[0] == "pass"
+    assert guarded <= alone <= repeats * rule.alpha + 3 * np.sqrt(repeats * rule.alpha * (1 - rule.alpha))
+    assert alone > 0

@@ -34,7 +34,7 @@ def families(rates, *, n, margin, alphas, repeats, seed):
 
 def test_fifty_challengers_that_are_worse_by_the_margin_promote_one_with_at_most_alpha():
     """The family's false promotions stay at alpha with the ledger, and are the rule without it."""
-    alpha, margin, n, repeats = 0.05, 0.10, 40, 150
+    alpha, margin, n, repeats = 0.05, 0.10, 30, 100
     worse = {"n": n, "margin": margin, "repeats": repeats, "seed": 3}
     with_ledger = families((0.10, 0.20), alphas=[spend(alpha, decision=k) for k in range(1, 51)], **worse)
     without = families((0.10, 0.20), alphas=[alpha] * 50, **worse)

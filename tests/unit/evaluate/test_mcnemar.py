@@ -47,7 +47,7 @@ def test_the_bound_covers_at_every_rate_by_full_enumeration(n, alpha):
 
 @pytest.mark.parametrize("rates", [(0.10, 0.12), (0.02, 0.03)])
 def test_the_bound_covers_by_simulation_at_the_size_of_a_real_reserve(rates):
-    n, alpha, repeats = 300, 0.05, 250
+    n, alpha, repeats = 200, 0.05, 200
     drawn = np.random.default_rng(5).multinomial(n, [*rates, 1 - sum(rates)], size=repeats)
     kinds, times = np.unique(drawn[:, :2], axis=0, return_counts=True)
     over = [lower_bound(int(b), int(c), n=n, alpha=alpha) > rates[0] - rates[1] for b, c in kinds]

@@ -103,10 +103,12 @@ def test_the_next_cycle_opens_by_volume_and_says_so() -> None:
 def test_the_clock_opens_a_cycle_only_when_there_is_something_to_choose_from() -> None:
     pace = cadence(interval_seconds=60.0, budget=20, since=NOW)
     rested = cycle(1, phase="closed", until=0, closed_at=NOW)
-    state = situation(has_base=True, split=split(), cycle=rested, cadence=pace, end=100, measured=100)
+    state = situation(has_base=True, split=split(), cycle=rested, cadence=pace, end=200, measured=200)
     later = NOW + timedelta(seconds=61)
     assert "OpenCycle" in said(state, later)
-    assert "OpenCycle" not in said(structs.replace(state, end=99, measured=99), later)
+    assert "OpenCycle" not in said(structs.replace(state, end=199, measured=199), later)
+    moved = (signal(position=1, severity=0.0),)
+    assert "OpenCycle" not in said(structs.replace(state, signals=moved), later)
     assert "OpenCycle" not in said(state, NOW + timedelta(seconds=59))
 
 

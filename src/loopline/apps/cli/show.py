@@ -19,7 +19,7 @@ def status(answer: Answer) -> None:
         out.print(f"  [dim]{name:<9}[/] {escape(line)}")
     stages = Table("stage", "last", "at", box=None, pad_edge=False, header_style="dim")
     for stage in answer.get("stages", ()):
-        stages.add_row(*(escape(str(stage.get(key) or "-")) for key in ("name", "last", "at")))
+        stages.add_row(str(stage["name"]), escape(str(stage.get("last") or "-")), moment(stage.get("at")))
     out.print(stages)
 
 
@@ -55,6 +55,15 @@ def traffic(split: Answer) -> str:
     return f"{split['incumbent']} 100 %{shadow}" if shadow and not share else canary + shadow
 
 
+def moment(at: object) -> str:
+    """A time to the second, in UTC; empty when there is none.
+
+    >>> moment("2026-11-22T10:49:11.088708Z")
+    '2026-11-22 10:49:11'
+    """
+    return str(at or "")[:19].replace("T", " ")
+
+
 def tick(answer: Sequence[Answer]) -> None:
     """What was done, one line a command."""
     out = Console(highlight=False)
@@ -71,7 +80,7 @@ def why(answer: Answer) -> None:
 
 def branch(node: Answer) -> Tree:
     """One thing, the act that made it, and all that it came from."""
-    told = (str(node.get(key) or "") for key in ("kind", "act", "at"))
+    told = (str(node.get("kind") or ""), str(node.get("act") or ""), moment(node.get("at")))
     tree = Tree("  ".join([f"[bold]{escape(str(node['entity']))}[/]", *(escape(part) for part in told if part)]))
     for source in node.get("sources", ()):
         tree.add(branch(source))

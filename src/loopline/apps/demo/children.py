@@ -80,10 +80,16 @@ class Child:
         order = [sys.executable, "-m", "loopline.apps.demo.tether", str(os.getpid()), *self.order]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603  our own interpreter and modules
-                order, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                order, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=_sparing()
             )
         self.starts += 1
         self._started = time.monotonic()
+
+
+def _sparing() -> dict[str, str]:
+    """Our surroundings, with one thread for each numeric library: here several processes share a few cores."""
+    threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    return threads | os.environ
 
 
 def _ending(code: int) -> str:

@@ -46,7 +46,7 @@ tick      = 100
 reference = 800
 
 [cadence]
-min         = "5s"
+min         = "15s"       # time for a batch worth asking about
 max         = "2h"
 budget_max  = 150
 explore_max = 0.10

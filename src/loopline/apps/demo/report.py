@@ -114,10 +114,17 @@ def spent_by_stratum(batches: Iterable[LabelBatch]) -> dict[str, int]:
 
 
 def decisions(verdicts: Iterable[Verdict], rollouts: Iterable[Rollout], cycles: Iterable[Cycle]) -> tuple[str, ...]:
-    """A sentence for each judgement, rollout and turn, turn by turn."""
-    told = [(v.cycle, 0, f"gate, {v.challenger}: {v.outcome}: {v.reason}") for v in verdicts if 0 < v.cycle <= CYCLES]
-    told += [(r.cycle, 1, f"rollout, {r.challenger}: {r.state}: {r.reason}") for r in rollouts if r.cycle > 0]
-    told += [(c.number, 2, f"cycle {c.number}: {c.outcome}: {c.outcome_reason}") for c in cycles if c.outcome]
+    """A sentence for each judgement and rollout, turn by turn; a turn's own sentence only where it says more."""
+    told = [
+        (v.cycle, 0, _said(f"gate, {v.challenger}", v.outcome, v.reason)) for v in verdicts if 0 < v.cycle <= CYCLES
+    ]
+    told += [(r.cycle, 1, _said(f"rollout, {r.challenger}", r.state, r.reason)) for r in rollouts if r.cycle > 0]
+    known = "\n".join(sentence for _, _, sentence in told)
+    told += [
+        (c.number, 2, _said(f"cycle {c.number}", c.outcome, c.outcome_reason))
+        for c in cycles
+        if c.outcome and c.outcome_reason not in known
+    ]
     return tuple(sentence for _, _, sentence in sorted(told))
 
 
@@ -150,6 +157,10 @@ def lines_of(step: Step, *, depth: int = 0, deepest: int = 8) -> tuple[str, ...]
     if depth >= deepest:
         return (line,)
     return (line, *(part for source in step.sources for part in lines_of(source, depth=depth + 1, deepest=deepest)))
+
+
+def _said(what: str, outcome: str, reason: str) -> str:
+    return f"{what}: {reason}" if reason.startswith(f"{outcome}:") else f"{what}: {outcome}: {reason}"
 
 
 def _measured(house: House, world: World, cycles: Sequence[Cycle]) -> tuple[Measured, ...]:

@@ -1,0 +1,417 @@
+"""The inference endpoint on a real server: real clients, bad input, many at once, and kill -9."""
+
+import asyncio
+import gzip
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import httpx
+import msgspec
+import numpy as np
+import pytest
+import uvicorn
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from loopline.adapters.memory.ledger import MemoryLedger
+from loopline.adapters.memory.objects import MemoryObjects
+from loopline.adapters.sklearn.engine import SklearnEngine, package
+from loopline.adapters.spool.counters import FileCounters
+from loopline.adapters.spool.log import SpoolLog
+from loopline.adapters.system.clock import SystemClock
+from loopline.apps.http.inference import make_inference
+from loopline.capture.reserve import role_of
+from loopline.capture.stage import Capture
+from loopline.records.ids import PredictionId
+from loopline.records.model import Checks
+from loopline.records.rollout import TrafficSplit
+from loopline.records.settings import CaptureSettings
+from loopline.serve.stage import Gateway
+from loopline.testing.factories import LABELS, LOOP, SIGNATURE, entry, model_version, settings
+
+pytestmark = pytest.mark.service
+
+CORPUS = ["good film", "good good", "so so", "it is", "bad film", "bad bad"] * 5
+RATED = [LABELS[i] for i in (2, 2, 1, 1, 0, 0)] * 5
+TEXTS = ["a good film", "bad, bad!", "", "so it is", "völlig unbekannt"]
+INFER = f"/v2/models/{LOOP}/infer"
+
+
+@cache
+def estimator(regularisation: float) -> Any:
+    return make_pipeline(TfidfVectorizer(), LogisticRegression(C=regularisation)).fit(CORPUS, RATED)
+
+
+MODELS = {"v1": 1.0, "v2": 10.0}
+
+
+class Served:
+    """One gateway with v1 live and v2 kept, its log and counters in a folder, behind a real server."""
+
+    def __init__(self, folder: Path) -> None:
+        self.settings = settings(capture=CaptureSettings(group_by="user", reserve=0.25))
+        self.log, self.counters = SpoolLog(folder / "spool.db"), FileCounters(folder / "counters")
+        self.capture = Capture(self.log, counters=self.counters)
+        self.gateway = Gateway(
+            self.settings,
+            clock=SystemClock(),
+            counters=self.counters,
+            role=lambda group: role_of(group, secret=b"secret", share=0.25),
+            record=self.capture.offer,
+        )
+        ledger, objects = MemoryLedger(), MemoryObjects()
+        for name, regularisation in MODELS.items():
+            model = estimator(regularisation)
+            p = tuple(map(tuple, model.predict_proba(TEXTS).tolist()))
+            checks = objects.put(msgspec.json.encode(Checks(rows=tuple(TEXTS), probabilities=p)))
+            artifact = objects.put(package(model, signature=SIGNATURE))
+            ledger.commit(entry(name, model_version(name, artifact=artifact, checks=checks)))
+        ledger.commit(entry("split", TrafficSplit(loop=LOOP, revision=1, incumbent="v1", keep=("v2",))))
+        assert self.gateway.refresh(ledger, objects=objects, engine=SklearnEngine()), self.gateway.refusals
+        self.application = make_inference(self.gateway, capture=self.capture, settings=self.settings)
+
+    def close(self) -> None:
+        self.gateway.close()
+        self.capture.close()
+        self.log.close()
+        self.counters.close()
+
+
+@contextmanager
+def serving(application: Any) -> Iterator[str]:
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(application, lifespan="off", log_level="warning", access_log=False))
+    thread = Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory) -> Iterator[Served]:
+    served = Served(tmp_path_factory.mktemp("served"))
+    yield served
+    served.close()
+
+
+@pytest.fixture(scope="module")
+def address(served) -> Iterator[str]:
+    with serving(served.application) as address:
+        yield address
+
+
+@pytest.fixture
+def client(address) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=f"http://{address}", timeout=30) as client:
+        yield client
+
+
+def request(*texts: str, **more: object) -> dict[str, object]:
+    tensor = {"name": "text", "shape": [len(texts)], "datatype": "BYTES", "data": texts}
+    return {"inputs": [tensor]} | more
+
+
+def settled(served: Served) -> dict[str, int]:
+    for _ in range(500):
+        if not served.capture.waiting and not served.capture.writer.trouble:
+            totals = served.counters.read()
+            if totals["answered"] == sum(totals[name] for name in ("stored", "repeated", "dropped", "sampled_out")):
+                return totals
+        time.sleep(0.01)
+    raise AssertionError(served.counters.read())
+
+
+@pytest.fixture(scope="module")
+def tritonclient() -> Any:
+    with warnings.catch_warnings():  # what gevent and the client themselves warn of is theirs
+        warnings.simplefilter("ignore")
+        return pytest.importorskip("tritonclient.http")
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("is_binary", [False, True], ids=["json", "binary"])
+@pytest.mark.parametrize("packing", [None, "gzip", "deflate"])
+@pytest.mark.parametrize("version", ["", "v1", "v2"])
+def test_a_real_client_gets_the_right_probabilities(tritonclient, address, version, is_binary, packing):
+    client = tritonclient.InferenceServerClient(address)
+    try:
+        tensor = tritonclient.InferInput("text", [len(TEXTS), 1], "BYTES")
+        texts = np.array([[text.encode()] for text in TEXTS], object)
+        tensor.set_data_from_numpy(texts, binary_data=is_binary)
+        names = ("probabilities", "label")
+        outputs = [tritonclient.InferRequestedOutput(name, binary_data=is_binary) for name in names]
+        result = client.infer(
+            LOOP, [tensor], version, outputs=outputs, request_id="r7", request_compression_algorithm=packing
+        )
+    finally:
+        client.close()
+    expected = estimator(MODELS[version or "v1"]).predict_proba(TEXTS)
+    found = result.as_numpy("probabilities")
+    assert (found.dtype, found.shape) == (np.float32, (len(TEXTS), 3))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    labels = [label.decode() if isinstance(label, bytes) else label for label in result.as_numpy("label")]
+    assert labels == [LABELS[i] for i in expected.argmax(axis=1)]
+    response = result.get_response()
+    assert (response["id"], response["model_version"]) == ("r7", version or "v1")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_real_client_finds_its_way_around(tritonclient, address):
+    client = tritonclient.InferenceServerClient(address)
+    try:
+        assert client.is_server_live()
+        assert client.is_server_ready()
+        assert client.is_model_ready(LOOP)
+        assert client.is_model_ready(LOOP, "v2")
+        assert not client.is_model_ready(LOOP, "v9")
+        assert client.get_server_metadata()["extensions"] == ["binary_tensor_data"]
+        assert client.get_model_metadata(LOOP)["versions"] == ["v1", "v2"]
+        assert client.get_model_metadata(LOOP, "v2")["outputs"][0]["shape"] == [-1, 3]
+        index = client.get_model_repository_index()
+        assert [(one["version"], one["state"]) for one in index] == [("v1", "READY"), ("v2", "READY")]
+        with pytest.raises(tritonclient.InferenceServerException, match="no model 'other'; known: sentiment"):
+            client.infer("other", [tritonclient.InferInput("text", [1], "BYTES")])
+    finally:
+        client.close()
+
+
+def test_what_was_answered_is_in_the_log_as_it_was_answered(client, served):
+    answered = request("a good film", "bad", id="look", parameters={"user": "ana"})
+    response = client.post(INFER, json=answered).json()
+    settled(served)
+    first, second = (served.log.find(PredictionId(f"look/{i}")) for i in range(2))
+    assert response["outputs"][0]["data"] == [*first.probabilities, *second.probabilities]
+    assert response["outputs"][1]["data"] == [first.label, second.label]
+    assert (first.group, first.arm, first.model, first.inputs) == ("ana", "incumbent", "v1", b'"a good film"')
+    assert first.role == second.role == role_of("ana", secret=b"secret", share=0.25)
+
+
+def test_without_an_id_each_request_gets_a_new_one_that_the_log_knows(client, served):
+    ids = [client.post(INFER, json=request("good")).json()["id"] for _ in range(3)]
+    assert ids == sorted(set(ids))
+    settled(served)
+    assert {served.log.find(PredictionId(id_)).inputs for id_ in ids} == {b'"good"'}
+
+
+def test_the_kind_of_content_need_not_be_told(client):
+    content = json.dumps(request("good", id="untold")).encode()
+    response = client.send(client.build_request("POST", INFER, content=content))
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "application/json"
+
+
+def test_a_named_version_is_recorded_as_asked_directly(client, served):
+    path = f"/v2/models/{LOOP}/versions/v2/infer"
+    assert client.post(path, json=request("good", id="by-name")).json()["model_version"] == "v2"
+    settled(served)
+    assert served.log.find(PredictionId("by-name")).arm == "direct"
+
+
+GOOD = json.dumps(request("good")).encode()
+NAN = b'{"inputs": [{"name": "text", "shape": [1], "datatype": "BYTES", "data": [NaN]}]}'
+WIDE = json.dumps({"inputs": [{"name": "x", "shape": [1, 2], "datatype": "BYTES", "data": ["a", "b"]}]}).encode()
+FLOAT = json.dumps({"inputs": [{"name": "x", "shape": [1], "datatype": "FP32", "data": [1]}]}).encode()
+BAD = [
+    ("POST", INFER, {}, b"{", 400, "request: Input data was truncated, expected an inference request as JSON"),
+    ("POST", INFER, {}, NAN, 400, "request: NaN in the JSON, expected finite numbers"),
+    ("POST", INFER, {}, WIDE, 400, "input 'x': shape [1, 2], expected [n] or [n, 1], n from 1 to 100,000"),
+    ("POST", INFER, {}, FLOAT, 400, "input 'x': datatype FP32, expected BYTES"),
+    ("POST", INFER, {}, b"", 400, "request: Input data was truncated, expected an inference request as JSON"),
+    ("POST", INFER, {"content-encoding": "br"}, GOOD, 400, "Content-Encoding: 'br', expected gzip, deflate or none"),
+    ("POST", INFER, {"content-encoding": "gzip"}, GOOD, 400, "request body: Error -3 while decompressing data: incorrect"
+     " header check, expected gzip as announced"),
+    ("POST", INFER, {"content-encoding": "gzip"}, gzip.compress(GOOD)[:-9], 400, "request body: an end too early,"
+     " expected one whole gzip stream"),
+    ("POST", INFER, {"content-encoding": "gzip"}, gzip.compress(GOOD) + b"more", 400, "request body: bytes after the"
+     " end, expected one whole gzip stream"),
+    ("POST", INFER, {"inference-header-content-length": "-1"}, GOOD, 400, "Inference-Header-Content-Length: '-1',"
+     " expected a number of bytes"),
+    ("POST", INFER, {"inference-header-content-length": "9999"}, GOOD, 400, "Inference-Header-Content-Length: 9999,"
+     f" expected 0 to {len(GOOD)}, the length of the body"),
+    ("POST", "/v2/models/other/infer", {}, GOOD, 404, "no model 'other'; known: sentiment"),
+    ("GET", "/v2/models/other", {}, b"", 404, "no model 'other'; known: sentiment"),
+    ("POST", f"/v2/models/{LOOP}/versions/v9/infer", {}, GOOD, 404, "no loaded version 'v9'; known: v1, v2"),
+    ("GET", f"/v2/models/{LOOP}/versions/v9", {}, b"", 404, "no loaded version 'v9'; known: v1, v2"),
+    ("GET", f"/v2/models/{LOOP}/versions", {}, b"", 404, f"no path '/v2/models/{LOOP}/versions'; known: /v2, /v2/health"),
+    ("GET", "/v1/anything", {}, b"", 404, "no path '/v1/anything'; known: /v2,"),
+    ("GET", INFER, {}, b"", 405, "method: found GET, expected POST"),
+    ("PUT", "/v2", {}, GOOD, 405, "method: found PUT, expected GET"),
+    ("POST", INFER, {}, b" " * ((8 << 20) + 1), 413, "request: found a body over 8388608 bytes, expected less"),
+    ("POST", INFER, {"content-encoding": "gzip"}, gzip.compress(bytes(256 << 20), 1), 413, "request: found a body over"
+     " 8388608 bytes"),
+    ("POST", INFER, {"content-encoding": "deflate"}, zlib.compress(bytes(64 << 20), 1), 413, "found a body over"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "path", "headers", "content", "status", "sentence"), BAD, ids=range(len(BAD)))
+def test_bad_input_is_told_what_was_found_and_expected(
+    client, served, method, path, headers, content, status, sentence
+):
+    before = settled(served)
+    response = client.request(method, path, headers=headers, content=content)
+    assert response.status_code == status
+    assert set(response.json()) == {"error"}
+    assert sentence in response.json()["error"]
+    assert ("allow" in response.headers) == (status == 405)
+    assert settled(served) == before
+    assert client.get("/v2/health/live").json() == {"live": True}
+
+
+def test_a_packed_bomb_is_not_unpacked_beyond_the_limit(client):
+    import tracemalloc
+
+    bomb = gzip.compress(gzip.compress(bytes(1 << 30), 1), 9)  # 1 GiB in 20 KB
+    tracemalloc.start()
+    try:
+        double = client.post(INFER, headers={"content-encoding": "gzip"}, content=gzip.decompress(bomb))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert double.status_code == 413
+    assert peak < 64 << 20
+
+
+def test_before_a_version_is_live_it_is_alive_but_not_ready(tmp_path):
+    log, counters = SpoolLog(tmp_path / "spool.db"), FileCounters(tmp_path / "counters")
+    capture = Capture(log, counters=counters)
+    role = lambda group: "loop"  # noqa: E731
+    gateway = Gateway(settings(), clock=SystemClock(), counters=counters, role=role, record=capture.offer)
+    try:
+        with serving(make_inference(gateway, capture=capture, settings=settings())) as address:
+            get = lambda path: httpx.get(f"http://{address}{path}")  # noqa: E731
+            assert get("/v2/health/live").status_code == 200
+            assert (get("/v2/health/ready").status_code, get("/v2/health/ready").json()) == (503, {"ready": False})
+            assert get(f"/v2/models/{LOOP}/ready").status_code == 503
+            assert get(f"/v2/models/{LOOP}").json()["versions"] == []
+            answer = httpx.post(f"http://{address}{INFER}", json=request("good"))
+            assert answer.status_code == 503
+            assert answer.json()["error"].startswith("model: no version is live yet; ask again when")
+    finally:
+        gateway.close()
+        capture.close()
+        log.close()
+    assert counters.read()["answered"] == 0
+
+
+def test_64_clients_at_once_each_get_their_own_answers_in_order(served, address):
+    before = settled(served)
+    vocabulary = ["good", "bad", "so", "film", "is", "it"]
+
+    async def one(client: httpx.AsyncClient, number: int) -> int:
+        draw = random.Random(number)
+        for turn in range(5):
+            texts = [" ".join(draw.choices(vocabulary, k=draw.randint(1, 6))) for _ in range(draw.randint(1, 4))]
+            name = f"client-{number}-{turn}"
+            response = (await client.post(INFER, json=request(*texts, id=name))).json()
+            assert response["id"] == name
+            p, label = response["outputs"]
+            expected = estimator(MODELS["v1"]).predict_proba(texts)
+            np.testing.assert_allclose(np.reshape(p["data"], p["shape"]), expected, atol=1e-6)
+            assert label["data"] == [LABELS[i] for i in expected.argmax(axis=1)]
+        return number
+
+    async def everyone() -> list[int]:
+        limits = httpx.Limits(max_connections=64)
+        async with httpx.AsyncClient(base_url=f"http://{address}", timeout=60, limits=limits) as client:
+            return await asyncio.gather(*(one(client, number) for number in range(64)))
+
+    assert asyncio.run(everyone()) == list(range(64))
+    after = settled(served)
+    assert after["stored"] - before["stored"] == after["answered"] - before["answered"] > 64 * 5
+    assert served.log.end() == sum(served.log.tally().values()) == after["stored"]
+
+
+SERVER = """
+    import sys
+    from pathlib import Path
+    sys.path.insert(0, sys.argv[1])
+    import uvicorn
+    import test_inference_http as test
+    served = test.Served(Path(sys.argv[2]))
+    print("lost", served.capture.lost, flush=True)
+    class Server(uvicorn.Server):
+        async def startup(self, sockets=None):
+            await super().startup(sockets=sockets)
+            print(self.servers[0].sockets[0].getsockname()[1], flush=True)
+    Server(uvicorn.Config(served.application, port=0, lifespan="off", log_level="warning")).run()
+"""
+
+
+@contextmanager
+def process(folder: Path) -> Iterator[tuple[subprocess.Popen[str], int, str]]:
+    here = Path(__file__).parent
+    command = [sys.executable, "-c", textwrap.dedent(SERVER), str(here), str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+        try:
+            lost = int(running.stdout.readline().split()[1])
+            yield running, lost, f"http://127.0.0.1:{int(running.stdout.readline())}"
+        finally:
+            running.kill()
+
+
+def test_after_kill_9_under_load_every_answer_is_stored_or_counted_as_dropped(tmp_path):
+    answered: list[str] = []
+    totals = {}
+    for life in range(2):
+        with process(tmp_path) as (running, lost, url):
+            assert lost == totals.get("unaccounted", 0)
+            clients = [Thread(target=_hammer, args=(url, f"{life}-{number}", answered)) for number in range(6)]
+            for client in clients:
+                client.start()
+            wanted = len(answered) + 250
+            while len(answered) < wanted:
+                time.sleep(0.005)
+            os.kill(running.pid, signal.SIGKILL)
+            for client in clients:
+                client.join()
+        counters, log = FileCounters(tmp_path / "counters"), SpoolLog(tmp_path / "spool.db")
+        totals, held = counters.read(), log.end()
+        totals["unaccounted"] = totals["answered"] - held - totals["repeated"] - totals["dropped"]
+        counters.close()
+        log.close()
+        assert totals["unaccounted"] >= 0
+    counters, log = FileCounters(tmp_path / "counters"), SpoolLog(tmp_path / "spool.db")
+    capture = Capture(log, counters=counters)
+    capture.close()
+    after = counters.read()
+    assert capture.lost == totals["unaccounted"]
+    assert after["answered"] == after["stored"] + after["dropped"]
+    assert after["stored"] == log.end()
+    assert after["answered"] >= len(answered)
+    held = set(log.scores(after=0, until=log.end()).id.tolist())
+    assert len(set(answered) - held) <= after["dropped"]
+    assert len(held) == log.end()
+    log.close()
+    counters.close()
+
+
+def _hammer(url: str, name: str, answered: list[str]) -> None:
+    number = 0
+    with httpx.Client(base_url=url, timeout=10) as client:
+        while True:
+            number += 1
+            try:
+                response = client.post(INFER, json=request("good film", id=f"{name}-{number}"))
+            except httpx.TransportError:
+                return
+            answered.append(response.json()["id"])
