@@ -40,7 +40,7 @@ class Desk {
   private readonly given: Given[] = [];
   private keys: ReadonlyMap<string, string> = new Map();
   private shownAt = 0;
-  private answered = 0;
+  private answered: number | null = null;
   private shown = "";
   private isAsking = false;
   private isUndoing = false;
@@ -77,7 +77,7 @@ class Desk {
     try {
       await this.outbox.flush();
       const got = await claim(this.annotator, this.queue.length + AHEAD);
-      this.answered = got.answered;
+      this.answered ??= got.answered; // from here on counted on this side, ahead of the server
       const held = new Set(this.queue.map((task) => task.id));
       const fresh = got.tasks.filter(
         (task) => !held.has(task.id) && !this.done.has(task.id) && !this.outbox.holds(task.id),
@@ -100,7 +100,7 @@ class Desk {
     this.done.add(task.id);
     this.given.push({ id, task });
     this.outbox.add({ id, task: task.id, label, seconds: Math.round(seconds * 1000) / 1000 });
-    this.answered += 1;
+    this.answered = (this.answered ?? 0) + 1;
     this.flash(label);
     this.next(`${label}. `);
   }
@@ -130,7 +130,7 @@ class Desk {
       }
       this.given.pop();
       this.done.delete(last.task.id);
-      this.answered = Math.max(0, this.answered - 1);
+      this.answered = Math.max(0, (this.answered ?? 0) - 1);
       this.queue.unshift(last.task);
       this.draw("");
       this.say("Answer taken back. ");
@@ -211,7 +211,7 @@ class Desk {
 
   private tally(): void {
     const waiting = this.outbox.size;
-    const sent = `${this.answered} answered`;
+    const sent = `${this.answered ?? 0} answered`;
     at("tally").textContent = waiting > 1 ? `${sent}, ${waiting} waiting to be sent` : sent;
   }
 }

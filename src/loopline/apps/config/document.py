@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from loopline.apps.config import coherence, values
 from loopline.apps.config.problems import InvalidSettings, Problem, unknown
 from loopline.errors import InvalidRecord, NotFound, Unavailable
+from loopline.evaluate.metrics import METRICS
 from loopline.records.ids import LoopName
 from loopline.records.settings import (
     AnnotateSettings,
@@ -22,6 +23,7 @@ from loopline.records.settings import (
     TrainSettings,
 )
 from loopline.records.signature import Signature
+from loopline.select.informativeness import STRATEGIES
 
 GRAMMAR: dict[str, dict[str, values.Key]] = {
     "loop": {
@@ -40,7 +42,7 @@ GRAMMAR: dict[str, dict[str, values.Key]] = {
     },
     "select": {
         "when": values.when("every_seconds", "volume"),
-        "strategy": values.choice("strategy", "cluster-margin.v1"),
+        "strategy": values.choice("strategy", *sorted(STRATEGIES)),
         "budget": values.whole("budget", 1, high=1_000_000),
         "explore": values.number("explore", 0, 1),
     },
@@ -66,7 +68,7 @@ GRAMMAR: dict[str, dict[str, values.Key]] = {
         "command": values.absent("training by a command"),
     },
     "gate": {
-        "metric": values.choice("metric", "accuracy"),
+        "metric": values.choice("metric", *sorted(METRICS)),
         "margin": values.number("margin", 0, 0.5),
         "alpha": values.number("alpha", 0, 0.5, above=True),
         "anchor": values.text("anchor_file", "a .jsonl or .csv file of labelled rows that are never trained on"),

@@ -3,14 +3,15 @@
 import json
 import socket
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.live import Live
+from rich.table import Table
 
 from loopline.apps.demo.children import Child
 from loopline.apps.demo.door import Door, token_of
@@ -178,19 +179,11 @@ class _Told:
             console.print(f"{stage}: {counts_of(status)}", highlight=False, markup=False)
 
 
-class _screen:  # noqa: N801  used as a function
+@contextmanager
+def _screen(console: Console) -> Iterator[Callable[[Table], None]]:
     """Shows the live table on a terminal, and nothing where there is none."""
-
-    def __init__(self, console: Console) -> None:
-        self._live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
-
-    def __enter__(self) -> Callable[[Any], None]:
-        if self._live is None:
-            return lambda _: None
-        self._live.start()
-        return self._live.update
-
-    def __exit__(self, *failure: object) -> None:
-        if self._live is not None:
-            with suppress(OSError):
-                self._live.stop()
+    if not console.is_terminal:
+        yield lambda _: None
+        return
+    with Live(console=console, refresh_per_second=4, transient=True) as live:
+        yield live.update

@@ -1,0 +1,144 @@
+"""A real server over real adapters, a real Chromium, and axe-core, fetched once by the lock file of ``web/``."""
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import msgspec
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, sync_playwright
+
+from loopline.adapters.spool.counters import FileCounters
+from loopline.adapters.spool.log import SpoolLog
+from loopline.adapters.sql.answers import SqlAnswerBook
+from loopline.adapters.sql.database import open_database
+from loopline.adapters.sql.ledger import SqlLedger
+from loopline.adapters.sql.queue import SqlTaskQueue
+from loopline.adapters.system.clock import SystemClock
+from loopline.apps.http.control import make_control
+from loopline.apps.http.dispatch import make_dispatch
+from loopline.apps.http.identity import Identity
+from loopline.records.settings import AnnotateSettings
+from loopline.testing import factories as make
+from loopline.testing import story
+from loopline.testing.rooms import Rooms, StoredConsole, rooms
+
+ROOT = Path(__file__).parents[2]
+TOKEN = "browser-token"
+GUIDELINE = "Positive or negative is what the writer feels, not what you feel. Plain facts are neutral."
+
+
+class Server(NamedTuple):
+    url: str
+    house: Rooms
+
+
+@pytest.fixture(scope="session")
+def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where screenshots go: pytest's folder, or docs/images when LOOPLINE_SCREENSHOTS is set."""
+    if os.environ.get("LOOPLINE_SCREENSHOTS"):
+        kept = ROOT / "docs" / "images"
+        kept.mkdir(parents=True, exist_ok=True)
+        return kept
+    return tmp_path_factory.mktemp("screenshots")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        pytest.skip("found no Chromium on the path; install it with: apt-get install chromium")
+    build = _hatch_build()
+    if build.is_stale(ROOT):
+        build.build(ROOT)
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The source of axe-core, kept in a temporary folder that is named for the lock file."""
+    web = ROOT / "web"
+    version = hashlib.sha256((web / "package-lock.json").read_bytes()).hexdigest()[:12]
+    folder = Path(tempfile.gettempdir()) / f"loopline-axe-{version}"
+    source = folder / "node_modules" / "axe-core" / "axe.min.js"
+    if not source.is_file():
+        folder.mkdir(exist_ok=True)
+        for name in ("package.json", "package-lock.json", ".npmrc"):
+            shutil.copyfile(web / name, folder / name)
+        try:
+            _, npm = _hatch_build().find_node()
+            command = [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+            subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=60)
+        except (SystemExit, subprocess.SubprocessError) as error:
+            pytest.skip(f"axe-core cannot be fetched: {error}")
+    return source.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """The story of two promotions and an open batch, served on a free port of the loopback."""
+    engine = open_database(f"sqlite:///{tmp_path / 'state.db'}")
+    counters, log = FileCounters(tmp_path / "counters"), SpoolLog(tmp_path / "spool.db")
+    now, ledger = datetime.now(UTC), SqlLedger(engine)
+    settings = msgspec.structs.replace(make.settings(), annotate=AnnotateSettings(guideline=GUIDELINE))
+    house = rooms(
+        now=now, clock=SystemClock(), settings=settings, ledger=ledger, queue=SqlTaskQueue(engine),
+        book=SqlAnswerBook(engine), log=log, counters=counters, token=TOKEN,
+    )  # fmt: skip
+    story.tell(ledger, now=now)
+    log.append(story.predictions(now=now))
+    for name, amount in (("answered", 12_408), ("stored", 12_408), ("repeated", 3)):
+        counters.add(name, amount)
+    with _serving(house) as url:
+        yield Server(url, house)
+    log.close()
+    counters.close()
+    engine.dispose()
+
+
+@contextmanager
+def _serving(house: Rooms) -> Iterator[str]:
+    control = make_control(house, StoredConsole(house))
+    app = make_dispatch(
+        control=control, inference=_inference, identity=Identity(token=house.token, secret=house.secret)
+    )
+    listener = socket.create_server(("127.0.0.1", 0))
+    running = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    while not running.started and thread.is_alive():
+        time.sleep(0.02)
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    running.should_exit = True
+    thread.join(timeout=10)
+    listener.close()
+
+
+async def _inference(scope: Any, receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 404, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _hatch_build() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("hatch_build", ROOT / "hatch_build.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,164 @@
+"""The whole loop in memory, seeded and moved by hand: every room, every hop, no clock and no process."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from loopline.orchestrate.lineage import entities, orphans, why
+from loopline.records.ids import VersionName
+from loopline.records.label import LabelBatch
+from loopline.records.lineage import Activity
+from loopline.records.model import ModelVersion
+from loopline.records.rollout import TrafficSplit
+from loopline.records.selection import Selection
+from loopline.records.settings import (
+    AnnotateSettings,
+    CadenceSettings,
+    CaptureSettings,
+    GateSettings,
+    MonitorSettings,
+    RolloutSettings,
+    SelectSettings,
+    Settings,
+    TrainSettings,
+)
+from loopline.records.signal import Signal
+from loopline.records.task import Standing
+from loopline.testing.factories import settings
+from loopline.testing.scripted import ScriptedLoop
+from loopline.testing.vocabulary import text_of
+
+PEOPLE = {"ana": 0.95, "bo": 0.95, "chidi": 0.95, "dora": 0.4}
+
+
+def small() -> Settings:
+    return settings(
+        capture=CaptureSettings(reserve=0.3),
+        select=SelectSettings(every_seconds=60, volume=2_000, budget=30, explore=0.1),
+        annotate=AnnotateSettings(gold=0.1, gold_file="gold", norm=0.8),
+        train=TrainSettings(run="train.py:train", base="base"),
+        gate=GateSettings(margin=0.05, anchor_file="anchor"),
+        rollout=RolloutSettings(shadow=30, canary=(20, 100), step_predictions=20),
+        monitor=MonitorSettings(tick=50, reference=200),
+        cadence=CadenceSettings(min_seconds=5, budget_max=30, explore_max=0.1),
+    )
+
+
+@pytest.fixture
+def loop() -> Iterator[ScriptedLoop]:
+    scripted = ScriptedLoop(small())
+    yield scripted
+    scripted.close()
+
+
+@pytest.fixture(scope="module")
+def once() -> Iterator[ScriptedLoop]:
+    """A loop after one whole turn, to be looked at only."""
+    scripted = ScriptedLoop(small())
+    yield turned(scripted)
+    scripted.close()
+
+
+def live(loop: ScriptedLoop) -> ScriptedLoop:
+    loop.tick(8)
+    return loop
+
+
+def drifted(loop: ScriptedLoop) -> ScriptedLoop:
+    """Old traffic fills the reference, then the world moves."""
+    live(loop)
+    loop.send([text_of(i, is_new=False) for i in range(10_000, 10_300)])
+    loop.tick(2)
+    loop.send([text_of(i, is_new=True) for i in range(600)])
+    loop.tick(3)
+    return loop
+
+
+def turned(loop: ScriptedLoop) -> ScriptedLoop:
+    """People answer and traffic flows until the first cycle after the base has closed."""
+    drifted(loop)
+    sent = 600
+    for _ in range(120):
+        if len(loop.cycles()) > 1 and loop.cycles()[1].phase == "closed":
+            return loop
+        loop.send([text_of(i, is_new=True) for i in range(sent, sent + 12)])
+        sent += 12
+        loop.answer(PEOPLE)
+        loop.tick()
+    raise AssertionError(f"the cycle stands at {loop.cycles()[-1]}")
+
+
+def test_the_first_version_is_trained_from_the_base_set_and_goes_live(loop: ScriptedLoop) -> None:
+    live(loop)
+    (split,) = loop.ledger.all(TrafficSplit, loop.house.settings.name)
+    assert split.incumbent == "v1"
+    assert loop.cycles()[0].outcome == "promoted"
+    assert loop.runner.awaited().startswith("the next cycle opens in")
+
+
+def test_drift_raises_a_signal_and_opens_a_cycle_before_its_time(loop: ScriptedLoop) -> None:
+    drifted(loop)
+    raised = loop.ledger.all(Signal, loop.house.settings.name)
+    assert {signal.signal for signal in raised} >= {"top-probability", "margin"}
+    loop.tick(30)
+    assert len(loop.cycles()) == 2
+    assert "cycle every" in loop.cycles()[1].reason
+
+
+def test_a_whole_turn_ends_with_a_better_version_on_all_traffic(once: ScriptedLoop) -> None:
+    name = once.house.settings.name
+    cycle = once.cycles()[1]
+    assert (cycle.outcome, cycle.number) == ("promoted", 1), cycle.outcome_reason
+    split = max(once.ledger.all(TrafficSplit, name), key=lambda s: s.revision)
+    assert split == TrafficSplit(
+        loop=name, revision=split.revision, incumbent=VersionName("v2"), keep=(VersionName("v1"),)
+    )
+    (selection,) = once.ledger.all(Selection, name)
+    assert 0 < len(selection.candidates) <= 30
+    assert all(0 < candidate.probability <= 1 for candidate in selection.candidates)
+
+
+def test_the_careless_person_is_found_out_by_gold(once: ScriptedLoop) -> None:
+    paused = {s.annotator for s in once.ledger.all(Standing, once.house.settings.name) if s.state == "paused"}
+    assert paused == {"dora"}
+
+
+def test_no_reserve_row_is_ever_chosen_or_learned(once: ScriptedLoop) -> None:
+    name = once.house.settings.name
+    sealed = {row.content for row in once.log.sealed(after=0, until=once.log.end())}
+    assert sealed
+    chosen = {candidate.content for s in once.ledger.all(Selection, name) for candidate in s.candidates}
+    judged = {
+        label.content for b in once.ledger.all(LabelBatch, name) for label in b.labels if label.stratum == "reserve"
+    }
+    assert not sealed & chosen
+    assert judged
+    assert judged <= sealed
+
+
+def test_lineage_walks_from_the_live_version_back_to_the_base_set_and_the_people(once: ScriptedLoop) -> None:
+    activities: tuple[Activity, ...] = once.ledger.activities(once.house.settings.name)
+    behind = entities(why("model:v2", activities))
+    assert {"dataset:c0", "dataset:c1", "labels:cycle-1", "tasks:cycle-1", "annotator:ana"} <= behind
+    assert any(entity.startswith("signal:") for entity in behind)
+    models = [f"model:{m.name}" for m in once.ledger.all(ModelVersion, once.house.settings.name)]
+    assert orphans(models, activities) == ()
+
+
+def test_a_trainer_that_crashes_ends_the_cycle_and_the_incumbent_keeps_serving(loop: ScriptedLoop) -> None:
+    live(loop)
+    loop.fate = "exit code 1: ZeroDivisionError"
+    turned(loop)
+    cycle = loop.cycles()[1]
+    assert cycle.outcome == "failed"
+    assert cycle.outcome_reason == "training failed: exit code 1: ZeroDivisionError"
+    before = loop.sent
+    loop.send(["w1 bright w2"])
+    assert loop.log.find(f"r{before + 1:06d}").model == "v1"
+
+
+def test_ticking_when_nothing_is_due_changes_nothing(loop: ScriptedLoop) -> None:
+    live(loop)
+    before = loop.ledger.activities(loop.house.settings.name)
+    assert loop.tick(5) == []
+    assert loop.ledger.activities(loop.house.settings.name) == before
