@@ -145,6 +145,7 @@ def test_a_paused_person_is_told_why(browser, server):
         sign_in_by_keyboard(page, server.url)
         page.keyboard.press("g")
         page.keyboard.press("a")
+        expect(page.get_by_label("Your name")).to_be_focused()
         page.keyboard.type("eli")
         page.keyboard.press("Enter")
         expect(page.locator("#rest")).to_contain_text("7 of 14 gold tasks right")
@@ -200,7 +201,13 @@ def test_axe_finds_no_violation_on_any_page(browser, server, axe, shots, scheme)
         expect(page.locator("#row")).not_to_be_empty()
         give(page, "1")
         found["annotate"] = seen(page, axe, shots, f"annotate-{scheme}")
-        failed = make.cycle(4, phase="closed", outcome="failed", outcome_reason=f"run run-4 ended with code 1\n{LOG}")
+        failed = make.cycle(
+            4,
+            phase="closed",
+            outcome="failed",
+            closed_at=make.NOW,
+            outcome_reason=f"run run-4 ended with code 1\n{LOG}",
+        )
         server.house.ledger.commit(make.entry("failed", failed))
         page.goto(f"{server.url}/cycles/4")
         found["failed"] = seen(page, axe, shots, f"failed-{scheme}")

@@ -123,7 +123,7 @@ class TestSklearnEngine(EngineContract):
 
 @cache
 def converted(*, zipmap: bool) -> bytes:
-    skl2onnx = pytest.importorskip("skl2onnx")
+    import skl2onnx
     from skl2onnx.common.data_types import StringTensorType
 
     model = make_pipeline(TfidfVectorizer(lowercase=False), LogisticRegression(C=10)).fit(CORPUS, RATED)
@@ -160,7 +160,7 @@ class TestOnnxEngineWithMaps(EngineContract):
 
 
 def converted_table(**metadata: str) -> tuple[GaussianNB, bytes]:
-    skl2onnx = pytest.importorskip("skl2onnx")
+    import skl2onnx
 
     model = GaussianNB().fit(X, Y)
     with warnings.catch_warnings():

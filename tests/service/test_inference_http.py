@@ -1,17 +1,17 @@
-"""The inference endpoint on a real server: real clients, bad input, many at once, and kill -9."""
+"""The inference endpoint on a real server: real clients, bad input, many at once."""
 
 import asyncio
 import gzip
 import itertools
 import json
-import os
 import random
-import signal
 import socket
 import subprocess
 import sys
 import textwrap
 import time
+import tracemalloc
+import uuid
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -217,7 +217,8 @@ def test_what_was_answered_is_in_the_log_as_it_was_answered(client, served):
 
 def test_without_an_id_each_request_gets_a_new_one_that_the_log_knows(client, served):
     ids = [client.post(INFER, json=request("good")).json()["id"] for _ in range(3)]
-    assert ids == sorted(set(ids))
+    assert len(set(ids)) == 3
+    assert {uuid.UUID(id_).version for id_ in ids} == {7}
     settled(served)
     assert {served.log.find(PredictionId(id_)).inputs for id_ in ids} == {b'"good"'}
 
@@ -266,16 +267,15 @@ BAD = [
     ("GET", INFER, {}, b"", 405, "method: found GET, expected POST"),
     ("PUT", "/v2", {}, GOOD, 405, "method: found PUT, expected GET"),
     ("POST", INFER, {}, b" " * ((8 << 20) + 1), 413, "request: found a body over 8388608 bytes, expected less"),
-    ("POST", INFER, {"content-encoding": "gzip"}, gzip.compress(bytes(256 << 20), 1), 413, "request: found a body over"
+    ("POST", INFER, {"content-encoding": "gzip"}, gzip.compress(bytes(9 << 20), 1), 413, "request: found a body over"
      " 8388608 bytes"),
-    ("POST", INFER, {"content-encoding": "deflate"}, zlib.compress(bytes(64 << 20), 1), 413, "found a body over"),
+    ("POST", INFER, {"content-encoding": "deflate"}, zlib.compress(bytes(9 << 20), 1), 413, "found a body over"),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("method", "path", "headers", "content", "status", "sentence"), BAD, ids=range(len(BAD)))
-def test_bad_input_is_told_what_was_found_and_expected(
-    client, served, method, path, headers, content, status, sentence
-):
+@pytest.mark.parametrize("bad", BAD, ids=range(len(BAD)))
+def test_bad_input_is_told_what_was_found_and_expected(client, served, bad):
+    method, path, headers, content, status, sentence = bad
     before = settled(served)
     response = client.request(method, path, headers=headers, content=content)
     assert response.status_code == status
@@ -287,16 +287,16 @@ def test_bad_input_is_told_what_was_found_and_expected(
 
 
 def test_a_packed_bomb_is_not_unpacked_beyond_the_limit(client):
-    import tracemalloc
-
-    bomb = gzip.compress(gzip.compress(bytes(1 << 30), 1), 9)  # 1 GiB in 20 KB
+    packer = zlib.compressobj(wbits=31)
+    bomb = b"".join([*(packer.compress(bytes(1 << 20)) for _ in range(256)), packer.flush()])
+    assert len(bomb) < 1 << 20
     tracemalloc.start()
     try:
-        double = client.post(INFER, headers={"content-encoding": "gzip"}, content=gzip.decompress(bomb))
+        response = client.post(INFER, headers={"content-encoding": "gzip"}, content=bomb)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert double.status_code == 413
+    assert response.status_code == 413
     assert peak < 64 << 20
 
 
@@ -351,79 +351,3 @@ def test_64_clients_at_once_each_get_their_own_answers_in_order(served, address)
     after = settled(served)
     assert after["stored"] - before["stored"] == after["answered"] - before["answered"] > 64 * 5
     assert served.log.end() == sum(served.log.tally().values()) == after["stored"]
-
-
-SERVER = """
-    import sys
-    from pathlib import Path
-    sys.path.insert(0, sys.argv[1])
-    import uvicorn
-    import test_inference_http as test
-    served = test.Served(Path(sys.argv[2]))
-    print("lost", served.capture.lost, flush=True)
-    class Server(uvicorn.Server):
-        async def startup(self, sockets=None):
-            await super().startup(sockets=sockets)
-            print(self.servers[0].sockets[0].getsockname()[1], flush=True)
-    Server(uvicorn.Config(served.application, port=0, lifespan="off", log_level="warning")).run()
-"""
-
-
-@contextmanager
-def process(folder: Path) -> Iterator[tuple[subprocess.Popen[str], int, str]]:
-    here = Path(__file__).parent
-    command = [sys.executable, "-c", textwrap.dedent(SERVER), str(here), str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
-        try:
-            lost = int(running.stdout.readline().split()[1])
-            yield running, lost, f"http://127.0.0.1:{int(running.stdout.readline())}"
-        finally:
-            running.kill()
-
-
-def test_after_kill_9_under_load_every_answer_is_stored_or_counted_as_dropped(tmp_path):
-    answered: list[str] = []
-    totals = {}
-    for life in range(2):
-        with process(tmp_path) as (running, lost, url):
-            assert lost == totals.get("unaccounted", 0)
-            clients = [Thread(target=_hammer, args=(url, f"{life}-{number}", answered)) for number in range(6)]
-            for client in clients:
-                client.start()
-            wanted = len(answered) + 250
-            while len(answered) < wanted:
-                time.sleep(0.005)
-            os.kill(running.pid, signal.SIGKILL)
-            for client in clients:
-                client.join()
-        counters, log = FileCounters(tmp_path / "counters"), SpoolLog(tmp_path / "spool.db")
-        totals, held = counters.read(), log.end()
-        totals["unaccounted"] = totals["answered"] - held - totals["repeated"] - totals["dropped"]
-        counters.close()
-        log.close()
-        assert totals["unaccounted"] >= 0
-    counters, log = FileCounters(tmp_path / "counters"), SpoolLog(tmp_path / "spool.db")
-    capture = Capture(log, counters=counters)
-    capture.close()
-    after = counters.read()
-    assert capture.lost == totals["unaccounted"]
-    assert after["answered"] == after["stored"] + after["dropped"]
-    assert after["stored"] == log.end()
-    assert after["answered"] >= len(answered)
-    held = set(log.scores(after=0, until=log.end()).id.tolist())
-    assert len(set(answered) - held) <= after["dropped"]
-    assert len(held) == log.end()
-    log.close()
-    counters.close()
-
-
-def _hammer(url: str, name: str, answered: list[str]) -> None:
-    number = 0
-    with httpx.Client(base_url=url, timeout=10) as client:
-        while True:
-            number += 1
-            try:
-                response = client.post(INFER, json=request("good film", id=f"{name}-{number}"))
-            except httpx.TransportError:
-                return
-            answered.append(response.json()["id"])

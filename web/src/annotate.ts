@@ -11,11 +11,11 @@ const NAME = "loopline.annotator";
 const AHEAD = 6;
 const LOW = 3;
 const LOOK_AGAIN_MS = 3000;
-const FLASH_MS = 120;
 const TROUBLE_MS = 8000;
 
 interface Given {
   readonly id: string;
+  readonly label: string;
   readonly task: Task;
 }
 
@@ -98,10 +98,9 @@ class Desk {
     const seconds = Math.max(0, (performance.now() - this.shownAt) / 1000);
     const id = crypto.randomUUID();
     this.done.add(task.id);
-    this.given.push({ id, task });
+    this.given.push({ id, label, task });
     this.outbox.add({ id, task: task.id, label, seconds: Math.round(seconds * 1000) / 1000 });
     this.answered = (this.answered ?? 0) + 1;
-    this.flash(label);
     this.next(`${label}. `);
   }
 
@@ -159,6 +158,7 @@ class Desk {
     at("rest").hidden = Boolean(task);
     at<HTMLButtonElement>("undo").disabled = this.given.length === 0;
     at("undo-rest").hidden = this.given.length === 0;
+    at("undo-what").textContent = this.given.at(-1)?.label ?? "";
     this.tally();
     if (!task) {
       this.shown = "";
@@ -198,15 +198,6 @@ class Desk {
     });
     at("labels").replaceChildren(...made);
     if (focused) made[0]?.focus();
-  }
-
-  /** The label just given lights up for a moment, so that a wrong key is noticed. */
-  private flash(label: string): void {
-    requestAnimationFrame(() => {
-      const button = document.querySelector<HTMLElement>(`#labels [data-label="${CSS.escape(label)}"]`);
-      button?.classList.add("given");
-      setTimeout(() => button?.classList.remove("given"), FLASH_MS);
-    });
   }
 
   private tally(): void {

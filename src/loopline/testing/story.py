@@ -21,6 +21,7 @@ from loopline.testing import factories as make
 from loopline.testing.sentences import SENTENCES
 
 PEOPLE = ("ana", "bo", "chidi", "dara")
+SAID = {"train": "run run-{number} trains on {data}", "collect": "{new} was trained on {data}; its checks agree"}
 BATCH, RANDOM, SEALED = 40, 6, 24
 """Samples of a cycle, how many of them at random, and reserve rows labelled beside them."""
 ACCURACY = ((0.531, 0.598, 0.772, 0.769), (0.598, 0.641, 0.769, 0.774))
@@ -160,7 +161,7 @@ def _closed_cycle(ledger: Ledger, number: int, at: datetime) -> None:
         ("promote", "Advance", "rollout.promoted", (done, split), (f"model:{new}", f"verdict:cycle-{number}"), 94),
     )
     for step, kind, event, records, used, seconds in steps:
-        said = getattr(records[0], "reason", "") or f"{step} of cycle {number} with {version.name}"
+        said = getattr(records[0], "reason", "") or SAID[step].format(new=new, data=version.name, number=number)
         moment = at + timedelta(seconds=seconds)
         _commit(ledger, moment, f"{act}/{step}", kind, (event, said), records=records, used=used, cycle=number)
 
@@ -320,10 +321,18 @@ def _candidates(number: int) -> tuple[Candidate, ...]:
             score=round(0.004 + 0.0031 * place, 4),
             probability=0.0125 if place >= BATCH - RANDOM else 0.31,
             multiplicity=1 + row % 4,
-            predicted="positive" if row % 3 else SENTENCES[row][1],
+            predicted=_said(row, place),
         )
         for place, row in enumerate(rows)
     )
+
+
+def _said(row: int, place: int) -> str:
+    """What the live model said: wrong on most chosen samples, on few random ones."""
+    right = SENTENCES[row][1]
+    wrong = "positive" if right != "positive" else "neutral"
+    is_wrong = place % 3 == 0 if place >= BATCH - RANDOM else place % 3 != 0
+    return wrong if is_wrong else right
 
 
 def _labels(number: int) -> tuple[Label, ...]:

@@ -21,6 +21,9 @@ from loopline.records.prediction import Prediction
 
 N = TypeVar("N", bound=np.generic)
 LIVE = pa.array(["incumbent", "canary"])
+SCORED = ("at_us", "id", "model", "arm", "label", "top", "margin", "entropy", "latency_us", "failure")
+POOLED = ("role", "arm", "failure", "id", "content", "inputs", "model", "label", "probabilities", "margin")
+SEALED = ("role", "arm", "id", "content", "inputs")
 CACHE_BYTES = 64 << 20
 """Decoded batches that are kept; they never change, and the controller asks for the youngest again and again."""
 SPANS = """
@@ -81,7 +84,7 @@ class SpoolLog:
 
     def scores(self, *, after: int, until: int) -> Scores:
         """Rows with position in (after, until], in order."""
-        position, table = self._table(after, until)
+        position, table = self._table(after, until, columns=SCORED)
         return Scores(
             position=position,
             at_us=_numbers(table["at_us"], np.int64),
@@ -98,7 +101,7 @@ class SpoolLog:
 
     def rows(self, *, after: int, until: int) -> PoolRows:
         """Answered rows of role ``loop`` and a live arm with position in (after, until], in order."""
-        position, table = self._table(after, until)
+        position, table = self._table(after, until, columns=POOLED)
         is_pool = pc.and_(_is_live(table, role="loop"), pc.equal(table["failure"], ""))
         position, table = position[_mask(is_pool)], table.filter(is_pool)
         flat = _numbers(pc.list_flatten(table["probabilities"]), np.float32)
@@ -116,9 +119,10 @@ class SpoolLog:
 
     def sealed(self, *, after: int, until: int) -> tuple[ReserveRow, ...]:
         """Rows of role ``reserve`` and a live arm in (after, until]; the first of each content only."""
-        position, table = self._table(after, until)
+        position, table = self._table(after, until, columns=SEALED)
         is_sealed = _is_live(table, role="reserve")
-        columns = [table.filter(is_sealed)[name].to_pylist() for name in ("id", "content", "inputs")]
+        sealed = table.filter(is_sealed)
+        columns = [sealed[name].to_pylist() for name in ("id", "content", "inputs")]
         first: dict[str, ReserveRow] = {}
         for place, id_, content, inputs in zip(position[_mask(is_sealed)].tolist(), *columns, strict=True):
             first.setdefault(content, ReserveRow(id=id_, content=content, inputs=inputs, position=place))
@@ -145,20 +149,21 @@ class SpoolLog:
             self._cache.move_to_end(span.first)
             return self._cache[span.first]
         batch = self._cache[span.first] = read_batch(self._reader, span)
-        self._cached_bytes += batch.nbytes
+        self._cached_bytes += batch.get_total_buffer_size()
         while self._cached_bytes > CACHE_BYTES and len(self._cache) > 1:
-            self._cached_bytes -= self._cache.popitem(last=False)[1].nbytes
+            self._cached_bytes -= self._cache.popitem(last=False)[1].get_total_buffer_size()
         return batch
 
-    def _table(self, after: int, until: int) -> tuple[NDArray[np.int64], pa.Table]:
-        """Positions in (after, until] and their rows, index-aligned."""
+    def _table(self, after: int, until: int, *, columns: Sequence[str]) -> tuple[NDArray[np.int64], pa.Table]:
+        """Positions in (after, until] and these columns of their rows, index-aligned."""
         with self._reading, storage(self._path):
             spans = self._spans(after=after, until=until)
             table = pa.Table.from_batches([self._batch(span) for span in spans], schema=SCHEMA)
         places = [np.arange(span.first, span.first + span.rows, dtype=np.int64) for span in spans]
         position = np.concatenate([np.empty(0, np.int64), *places])
         start, stop = np.searchsorted(position, [after, until], side="right").tolist()
-        return position[start:stop], table.slice(start, max(stop - start, 0))
+        # Thousands of small chunks make every later step pay for each; joining them once is the cheapest way out.
+        return position[start:stop], table.select(columns).slice(start, max(stop - start, 0)).combine_chunks()
 
 
 def _is_live(table: pa.Table, *, role: str) -> pa.ChunkedArray:

@@ -15,7 +15,7 @@ import numpy as np
 from loopline.apps.config import load_settings
 from loopline.apps.demo.measuring import measure
 from loopline.apps.demo.whole import write_whole
-from loopline.apps.demo.world import Sample, World, majority, read_world
+from loopline.apps.demo.world import Sample, World, majority, read_world, votes
 from loopline.apps.wiring import FOLDER, House, open_house
 from loopline.dataset.stage import cut
 from loopline.errors import LooplineError, Unavailable
@@ -108,7 +108,7 @@ def labelled(drawn: Sequence[Asked], *, world: World, cycle: Cycle, signature: S
         labels=tuple(labels),
         alpha=-1.0,
         alpha_n=0,
-        annotations=world.asked_per_label * len(labels),
+        annotations=sum(len(votes(world, one.sample)) for one in drawn),
         reason="what if these had been chosen at random",
     )
 

@@ -61,7 +61,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     measured_new: tuple[Sample, ...]
     """Never sent: they measure what the loop gains."""
     asked_per_label: int
-    """Ratings on a randomly chosen sample in the what-if, before the majority counts."""
+    """People asked at most about a randomly chosen sample of the what-if."""
     seed: int
 
     @property
@@ -91,9 +91,20 @@ def answer(world: World, sample: Sample, annotator: str) -> str:
 
 def majority(world: World, sample: Sample) -> str:
     """The label that a few honest people agree on; with no majority, the first one's answer."""
-    honest = [name for name in PEOPLE if name != CARELESS]
-    votes = [answer(world, sample, name) for name in honest[: world.asked_per_label]]
-    return max(votes, key=lambda label: (votes.count(label), -votes.index(label)))
+    given = votes(world, sample)
+    return max(given, key=lambda label: (given.count(label), -given.index(label)))
+
+
+def votes(world: World, sample: Sample) -> tuple[str, ...]:
+    """What honest people say, one after the other, until two agree or as many as the world allows were asked."""
+    given: list[str] = []
+    for annotator in [name for name in PEOPLE if name != CARELESS][: world.asked_per_label]:
+        label = answer(world, sample, annotator)
+        is_settled = label in given
+        given.append(label)
+        if is_settled:
+            break
+    return tuple(given)
 
 
 def write_world(world: World, path: Path) -> None:

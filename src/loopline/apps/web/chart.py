@@ -6,7 +6,7 @@ from typing import NamedTuple
 from loopline.records.evaluation import Verdict
 
 WIDTH, HEIGHT = 640, 300
-LEFT, RIGHT, TOP, BOTTOM = 48, 18, 16, 34
+LEFT, RIGHT, TOP, BOTTOM = 48, 18, 28, 34
 PARTS = ("fresh", "anchor")
 Z95 = 1.959964
 """Normal quantile of a two-sided 95 % interval."""

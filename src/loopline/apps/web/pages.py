@@ -112,7 +112,7 @@ def cycle_routes(house: House) -> list[HTTPRouteHandler]:
             effort=effort_of(detail.labels, detail.selection) if detail.labels else None,
             standings=archive.standings,
             given=_given(house, number),
-            inputs=_inputs(house, number),
+            inputs=_inputs(house, archive, number),
             said=_said(archive, number),
             most=FIRST_ROWS,
             labels=detail.labels.labels[:FIRST_ROWS] if detail.labels else (),
@@ -122,7 +122,8 @@ def cycle_routes(house: House) -> list[HTTPRouteHandler]:
     @get("/cycles/{number:int}/selection", sync_to_thread=True, include_in_schema=False)
     def selection(number: FromPath[int], leaf_number: LeafNumber = 1) -> Html:
         """Everything that was chosen."""
-        found = detail_of(Archive(house), number).selection
+        archive = Archive(house)
+        found = detail_of(archive, number).selection
         rows: Sequence[Candidate] = found.candidates if found else ()
         leaf = _leaf(len(rows), leaf_number)
         return page(
@@ -132,7 +133,7 @@ def cycle_routes(house: House) -> list[HTTPRouteHandler]:
             number=number,
             leaf=leaf,
             candidates=rows[leaf.first : leaf.first + PAGE_ROWS],
-            inputs=_inputs(house, number),
+            inputs=_inputs(house, archive, number),
         )
 
     @get("/cycles/{number:int}/labels", sync_to_thread=True, include_in_schema=False)
@@ -155,9 +156,11 @@ def cycle_routes(house: House) -> list[HTTPRouteHandler]:
     return [cycles, cycle, selection, labels]
 
 
-def _inputs(house: House, cycle: int) -> dict[str, bytes]:
+def _inputs(house: House, archive: Archive, cycle: int) -> dict[str, bytes]:
     """Sample -> its row, for the samples that people were asked about."""
-    return {task.sample: task.inputs for task in house.book.answers(house.settings.name, cycle=cycle).tasks}
+    asked_about = {task.sample: task.inputs for task in house.book.answers(house.settings.name, cycle=cycle).tasks}
+    labels = (label for batch in archive.batches if batch.cycle == cycle for label in batch.labels)
+    return {label.sample: label.inputs for label in labels} | asked_about
 
 
 def _given(house: House, cycle: int) -> dict[str, int]:

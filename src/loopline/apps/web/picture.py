@@ -7,13 +7,15 @@ from loopline.apps.http.stages import StageState
 from loopline.apps.web.words import PHASES, shares
 from loopline.records.command import Situation
 
-WIDTH, HEIGHT = 1120, 448
+WIDTH, HEIGHT = 1120, 424
 CARD_WIDTH, CARD_HEIGHT = 196, 104
 GAP = 35
 TOP, LOWER = 4, HEIGHT - CARD_HEIGHT - 4
 UPPER_ROW, LOWER_ROW = 5, 4
 BAR_LEFT, BAR_WIDTH = 480, 440
 DOT_PACE = 22
+SEALED_X = 404
+"""Below the capture card, above the evaluate card."""
 
 
 class Card(NamedTuple):
@@ -49,6 +51,8 @@ class Picture(NamedTuple):
     cards: tuple[Card, ...]
     arrows: tuple[str, ...]
     """SVG paths from one card to the next, closing the loop."""
+    sealed: str
+    """The path of the reserve: from capture straight to evaluate, past everything else."""
     shares: tuple[Share, ...]
     beside: tuple[str, ...]
     """Versions without traffic, with their role."""
@@ -59,6 +63,8 @@ class Picture(NamedTuple):
     card_height: int = CARD_HEIGHT
     bar_left: int = BAR_LEFT
     bar_width: int = BAR_WIDTH
+    sealed_x: int = SEALED_X
+    lower: int = LOWER
 
 
 def picture_of(stages: tuple[StageState, ...], situation: Situation) -> Picture:
@@ -72,6 +78,7 @@ def picture_of(stages: tuple[StageState, ...], situation: Situation) -> Picture:
     return Picture(
         cards=(*upper, *lower),
         arrows=_arrows(upper, lower),
+        sealed=f"M{SEALED_X} {TOP + CARD_HEIGHT + 4} V{LOWER - 7}",
         shares=_bar([row for row in everyone if row[1] > 0]),
         beside=tuple(f"{version} {role}" for version, part, role in everyone if part == 0),
         dots=_dots(situation),

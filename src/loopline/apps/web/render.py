@@ -35,6 +35,7 @@ def environment() -> Environment:
         "duration": words.duration,
         "moment": words.moment,
         "shown": words.shown,
+        "sentence": words.sentence,
         "address": address,
     }
     made.globals |= {"outcomes": words.OUTCOMES, "phases": words.PHASES, "asset": asset}

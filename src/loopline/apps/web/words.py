@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from loopline.records.cycle import Cycle
 from loopline.records.rollout import TrafficSplit
 
 NARROW = "\u202f"
@@ -12,11 +11,11 @@ NARROW = "\u202f"
 PHASES: dict[str, str] = {
     "open": "Opened",
     "selected": "Samples chosen",
-    "published": "People label",
+    "published": "People are labelling",
     "labelled": "Labels derived",
     "cut": "Dataset cut",
     "training": "Training",
-    "trained": "Challenger packaged",
+    "trained": "Challenger ready",
     "judged": "Judged",
     "rolling": "Rolling out",
     "closed": "Closed",
@@ -122,9 +121,15 @@ def shown(inputs: bytes) -> str:
     )
 
 
-def phase(cycle: Cycle | None) -> str:
-    """How far a cycle has come, as a person says it."""
-    return PHASES[cycle.phase] if cycle else "Not begun"
+def sentence(text: str) -> str:
+    """The text as a sentence: a capital first, unless it begins with a name that has a digit, and a full stop.
+
+    >>> sentence("margin fell"), sentence("v2 passed"), sentence("Why?")
+    ('Margin fell.', 'v2 passed.', 'Why?')
+    """
+    first = text.split(" ", 1)[0]
+    begun = text if any(letter.isdigit() for letter in first) else text[:1].upper() + text[1:]
+    return begun if begun[-1:] in (".", "!", "?", "") else f"{begun}."
 
 
 def shares(split: TrafficSplit | None) -> tuple[tuple[str, float, str], ...]:
