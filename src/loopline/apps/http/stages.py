@@ -101,7 +101,7 @@ def _serve(situation: Situation) -> tuple[str, str]:
     if not rows:
         return "no version yet", "the first one is being made"
     others = [f"{name} {role} {100 * part:.0f} %" if part else f"{name} {role}" for name, part, role in rows[1:]]
-    return f"{rows[0][0]} answers", ", ".join(others[:2]) or "all traffic"
+    return f"{rows[0][0]} answers", others[0] if others else "all traffic"
 
 
 def _monitor(situation: Situation) -> tuple[str, str]:

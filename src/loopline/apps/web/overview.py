@@ -13,7 +13,7 @@ from loopline.records.command import Situation
 from loopline.records.lineage import Event
 from loopline.records.model import ModelVersion
 
-LATEST_EVENTS = 8
+LATEST_EVENTS = 6
 LATEST_CYCLES = 12
 """Cycles on the chart and in the tables; older ones have their own pages."""
 

@@ -158,9 +158,11 @@ def cycle_routes(house: House) -> list[HTTPRouteHandler]:
 
 def _inputs(house: House, archive: Archive, cycle: int) -> dict[str, bytes]:
     """Sample -> its row, for the samples that people were asked about."""
-    asked_about = {task.sample: task.inputs for task in house.book.answers(house.settings.name, cycle=cycle).tasks}
     labels = (label for batch in archive.batches if batch.cycle == cycle for label in batch.labels)
-    return {label.sample: label.inputs for label in labels} | asked_about
+    inputs: dict[str, bytes] = {label.sample: label.inputs for label in labels}
+    for task in house.book.answers(house.settings.name, cycle=cycle).tasks:
+        inputs[task.sample] = task.inputs
+    return inputs
 
 
 def _given(house: House, cycle: int) -> dict[str, int]:

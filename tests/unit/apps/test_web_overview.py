@@ -1,0 +1,111 @@
+"""What the overview says is what is stored."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from loopline.apps.http.status import read_status
+from loopline.apps.web.effort import effort_of, finding, total
+from loopline.apps.web.overview import overview_of
+from loopline.apps.web.picture import BAR_LEFT, BAR_WIDTH, picture_of
+from loopline.apps.web.words import shares
+from loopline.loop import STAGES
+from loopline.records.ids import VersionName
+from loopline.testing import factories as make
+from loopline.testing import story
+from loopline.testing.rooms import Rooms, StoredConsole, rooms
+
+NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+V2 = VersionName("v2")
+
+
+@pytest.fixture
+def house() -> Rooms:
+    house = rooms(now=NOW)
+    story.tell(house.ledger, now=NOW)
+    return house
+
+
+def drawn(corrected: int, n: int, draw: str, *, start: int = 0):
+    """Candidates and labels of one draw, of which the first few were called something else by the model."""
+    ids = [f"p{start + i}" for i in range(n)]
+    said = ["negative" if i < corrected else "positive" for i in range(n)]
+    candidates = [make.candidate(p, p, draw=draw, predicted=s) for p, s in zip(ids, said, strict=True)]
+    return candidates, [make.label(p, p, stratum=draw) for p in ids]
+
+
+def effort(chosen: tuple[int, int], audit: tuple[int, int]):
+    candidates, labels = drawn(*chosen, "chosen")
+    others, their_labels = drawn(*audit, "audit", start=1_000)
+    sealed = [make.label(f"r{i}", f"r{i}", stratum="reserve") for i in range(3)]
+    batch = make.label_batch(*labels, *their_labels, *sealed)
+    return effort_of(batch, make.selection(*candidates, *others))
+
+
+def test_corrections_are_counted_by_draw_and_the_reserve_apart():
+    found = effort((6, 10), (1, 4))
+    assert (found.chosen.n, found.chosen.corrected, found.chosen.share) == (10, 6, 0.6)
+    assert (found.audit.n, found.audit.corrected, found.audit.share) == (4, 1, 0.25)
+    assert found.reserve == 3
+
+
+@pytest.mark.parametrize(
+    ("chosen", "audit", "said"),
+    [
+        ((80, 100), (20, 100), "a chosen label tells the model more than a random one."),
+        ((20, 100), (80, 100), "a chosen label tells the model less than a random one."),
+        ((6, 10), (1, 4), "the intervals overlap, so the difference is not settled."),
+    ],
+)
+def test_more_is_said_only_when_the_intervals_lie_apart(chosen, audit, said):
+    assert finding(effort(chosen, audit)).endswith(said)
+
+
+def test_without_random_labels_nothing_is_compared():
+    assert finding(total(())) == "Not yet known: labels of both kinds are needed."
+
+
+def test_every_stage_says_what_it_did_last_and_whose_turn_it_is(house):
+    status = read_status(house, StoredConsole(house))
+    assert [stage.name for stage in status.stages] == [stage.name for stage in STAGES]
+    by_name = {stage.name: stage for stage in status.stages}
+    assert [name for name, stage in by_name.items() if stage.mood == "active"] == ["annotate"]
+    assert [name for name, stage in by_name.items() if stage.mood == "alert"] == ["monitor"]
+    assert by_name["annotate"].figure == "0 of 64"
+    assert by_name["select"].figure == "40 samples"
+    assert by_name["evaluate"].figure == "v3: pass"
+    assert by_name["rollout"].last == "300 canary answers without a failure; the guard stayed below its threshold"
+    assert by_name["rollout"].at is not None
+
+
+def test_an_empty_loop_has_stages_that_wait():
+    house = rooms(now=NOW)
+    status = read_status(house, StoredConsole(house))
+    assert {stage.mood for stage in status.stages} == {"idle"}
+    assert status.stages[0].figure == "no version yet"
+
+
+def test_the_traffic_bar_is_divided_as_the_split_says(house):
+    house.ledger.commit(make.entry("s", make.split(9, incumbent="v3", challenger="v4", basis_points=2_500, keep=(V2,))))
+    view = overview_of(house, StoredConsole(house))
+    live, canary = view.picture.shares
+    assert (live.version, live.share, live.x) == ("v3", 0.75, BAR_LEFT)
+    assert (canary.version, canary.share) == ("v4", 0.25)
+    assert canary.x == BAR_LEFT + 0.75 * BAR_WIDTH
+    assert view.picture.beside == ("v2 kept warm",)
+
+
+def test_cards_do_not_overlap_and_follow_the_order_of_the_loop(house):
+    console = StoredConsole(house)
+    cards = picture_of(overview_of(house, console).stages, console.situation()).cards
+    assert [card.stage.name for card in cards] == [stage.name for stage in STAGES]
+    upper = [card.x for card in cards[:5]]
+    lower = [card.x for card in cards[5:]]
+    assert upper == sorted(upper)
+    assert lower == sorted(lower, reverse=True)
+
+
+def test_a_shadow_has_a_role_and_no_share():
+    rows = shares(make.split(2, challenger=V2, shadow=True))
+    assert rows == (("v1", 1.0, "live"), ("v2", 0.0, "shadow"))
+    assert shares(None) == ()
