@@ -32,6 +32,7 @@ from loopline.apps.http.control import make_control
 from loopline.apps.http.dispatch import make_dispatch
 from loopline.apps.http.identity import Identity
 from loopline.records.settings import AnnotateSettings
+from loopline.records.signature import Signature
 from loopline.testing import factories as make
 from loopline.testing import story
 from loopline.testing.rooms import Rooms, StoredConsole, rooms
@@ -88,6 +89,20 @@ def axe() -> str:
         except (SystemExit, subprocess.SubprocessError) as error:
             pytest.skip(f"axe-core cannot be fetched: {error}")
     return source.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def digits() -> Iterator[Server]:
+    """A loop over rows of 64 numbers, in memory, with three open tasks."""
+    signature = Signature(input="tabular", width=64, labels=("0", "1", "7"))
+    house = rooms(now=datetime.now(UTC), settings=make.settings(signature=signature), token=TOKEN)
+    rows = [signature.encode(tuple(float((i * step) % 17) for i in range(64))) for step in (3, 5, 7)]
+    tasks = tuple(
+        msgspec.structs.replace(make.task(f"t{i}"), inputs=row, content=make.digest(row)) for i, row in enumerate(rows)
+    )
+    house.ledger.commit(make.entry("open", make.cycle(1, phase="published"), tasks=tasks))
+    with _serving(house) as url:
+        yield Server(url, house)
 
 
 @pytest.fixture

@@ -137,6 +137,24 @@ def test_a_suggestion_names_its_version_and_blind_tasks_show_none(browser, serve
     assert shown == {True, False}
 
 
+def test_a_square_row_of_numbers_is_drawn_and_listed(browser, digits, axe, shots):
+    with visiting(browser) as context:
+        page = context.new_page()
+        sign_in_by_keyboard(page, digits.url)
+        page.goto(f"{digits.url}/annotate")
+        page.keyboard.type("ana")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("img", name="64 values drawn as a 8 by 8 picture")).to_be_visible()
+        assert seen(page, axe, shots, "digits-light") == []
+        page.get_by_text("As numbers").click()
+        expect(page.get_by_role("row", name="feature 2 6")).to_be_visible()
+        page.keyboard.press("3")
+        expect(page.locator("#tally")).to_have_text("0 answered")
+        page.keyboard.press("7")
+        expect(page.locator("#tally")).to_have_text("1 answered")
+    assert [a.label for a in digits.house.book.answers(make.LOOP, cycle=1).annotations] == ["7"]
+
+
 def test_a_paused_person_is_told_why(browser, server):
     with visiting(browser) as context:
         page = context.new_page()

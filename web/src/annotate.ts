@@ -181,15 +181,16 @@ class Desk {
 
   private buttons(task: Task): void {
     const focused = document.activeElement?.closest("#labels") !== null && document.activeElement !== document.body;
-    const made = task.labels.map((label, i) => {
+    const made = task.labels.map((label) => {
       const button = document.createElement("button");
       button.type = "button";
       button.dataset["label"] = label;
-      if (i < 9) {
-        const key = document.createElement("kbd");
-        key.textContent = String(i + 1);
-        key.setAttribute("aria-hidden", "true");
-        button.append(key);
+      const key = [...this.keys].find(([, given]) => given === label)?.[0];
+      if (key) {
+        const cap = document.createElement("kbd");
+        cap.textContent = key;
+        cap.setAttribute("aria-hidden", "true");
+        button.append(cap);
       }
       button.append(label);
       if (task.suggestion?.label === label) button.className = "suggested";

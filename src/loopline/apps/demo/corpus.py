@@ -61,8 +61,7 @@ def unpack(archive: bytes, *, inner: str = INNER, members: tuple[str, ...] = MEM
 def read_samples(folder: Path, name: str) -> tuple[Sample, ...]:
     """One sample a sentence, in the order of the file; a sentence that comes twice is kept once.
 
-    The class is taken from the mean of the ratings themselves: for 199 contrived tweets the mean that stands beside
-    the text was shifted by hand.
+    The class is taken from the mean of the ratings themselves: for 199 tweets another mean stands beside the text.
     """
     ratings: dict[str, list[float]] = {}
     for line in _lines(folder / f"{name}_anonDataRatings.txt"):

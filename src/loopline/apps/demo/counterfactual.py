@@ -15,7 +15,7 @@ import numpy as np
 from loopline.apps.config import load_settings
 from loopline.apps.demo.measuring import measure
 from loopline.apps.demo.whole import write_whole
-from loopline.apps.demo.world import Sample, World, majority, read_world, votes
+from loopline.apps.demo.world import CYCLES, Sample, World, majority, read_world, votes
 from loopline.apps.wiring import FOLDER, House, open_house
 from loopline.dataset.stage import cut
 from loopline.errors import LooplineError, Unavailable
@@ -37,7 +37,6 @@ NICE = 10
 """The live loop goes first."""
 FAR = 1_000
 """Added to the seed, it numbers a turn that the loop itself never reaches in a demo."""
-CYCLES = 3
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):

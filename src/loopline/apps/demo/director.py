@@ -17,9 +17,9 @@ from loopline.apps.demo.children import Child
 from loopline.apps.demo.door import Door, token_of
 from loopline.apps.demo.progress import closed_cycles, counts_of, is_labelled, stage_of, table_of
 from loopline.apps.demo.whole import write_whole
+from loopline.apps.demo.world import CYCLES
 from loopline.errors import Unavailable
 
-CYCLES = 3
 BOUND_SECONDS = 600.0
 """A run that has not closed its turns by then ends, and says how far it came."""
 POLL_SECONDS = 0.5

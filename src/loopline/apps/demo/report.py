@@ -8,9 +8,9 @@ from statistics import mean
 import msgspec
 
 from loopline.apps.config import load_settings
-from loopline.apps.demo.counterfactual import CYCLES, WhatIf, read_what_if
+from loopline.apps.demo.counterfactual import WhatIf, read_what_if
 from loopline.apps.demo.measuring import Accuracy, measure
-from loopline.apps.demo.world import World
+from loopline.apps.demo.world import CYCLES, World
 from loopline.apps.wiring import FOLDER, House, open_house
 from loopline.orchestrate.lineage import Step, orphans, why
 from loopline.records.cycle import Cycle

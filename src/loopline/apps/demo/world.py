@@ -9,6 +9,8 @@ from numpy.random import Generator
 from loopline.apps.demo.whole import write_whole
 from loopline.records.signature import InputKind, Row, Signature
 
+CYCLES = 3
+"""Turns that a run takes, besides the one that trains v1."""
 PEOPLE = ("amir", "bea", "chidi", "dora", "emil")
 """The five simulated annotators."""
 CARELESS = "dora"
