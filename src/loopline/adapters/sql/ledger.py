@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine, Table, func, insert, select, update
 from loopline.adapters.sql.codec import SCHEMA_VERSION, decode, encode, kind_of, microseconds, moment
 from loopline.adapters.sql.database import insert_new, reading, writing
 from loopline.adapters.sql.publishing import raise_wanted, store_task
+from loopline.adapters.sql.shelf import Shelf
 from loopline.adapters.sql.tables import ACTIVITY, ENTRY, GENERATED, OUTBOX, RECORD, USED
 from loopline.errors import Conflict, NotFound
 from loopline.ports.ledger import R
@@ -23,6 +24,7 @@ class SqlLedger:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._shelves: dict[tuple[str, LoopName], Shelf] = {}
 
     def commit(self, entry: Entry) -> bool:
         """Store the entry whole and return True; an entry id seen before changes nothing and returns False."""
@@ -55,14 +57,9 @@ class SqlLedger:
 
     def all(self, kind: type[R], loop: LoopName) -> tuple[R, ...]:
         """Every record of this kind in the loop, in the order of their first commits."""
-        found = (
-            select(RECORD.c.key, RECORD.c.body, RECORD.c.schema_version)
-            .where(RECORD.c.loop == loop, RECORD.c.kind == kind_of(kind))
-            .order_by(RECORD.c.sequence, RECORD.c.position)
-        )
+        shelf = self._shelves.setdefault((kind_of(kind), loop), Shelf(kind, loop))
         with reading(self._engine) as connection:
-            rows = connection.execute(found).all()
-        return tuple(decode(kind, row.body, version=row.schema_version, key=row.key) for row in rows)
+            return shelf.all(connection)
 
     def activities(self, loop: LoopName) -> tuple[Activity, ...]:
         """The run graph of the loop, oldest first."""

@@ -44,6 +44,7 @@ RECORD = Table(
     PrimaryKeyConstraint("loop", "kind", "key"),
     Index("record_order", "loop", "kind", "sequence", "position"),
     Index("record_state", "loop", "kind", "state", "cycle"),
+    Index("record_change", "loop", "kind", "updated"),
 )
 """Records by kind and key. ``sequence``, ``position``: the entry of the first commit; ``updated``: of the last."""
 

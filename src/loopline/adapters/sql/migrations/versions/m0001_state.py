@@ -39,6 +39,7 @@ def _ledger() -> None:
     )
     op.create_index("record_order", "record", ["loop", "kind", "sequence", "position"])
     op.create_index("record_state", "record", ["loop", "kind", "state", "cycle"])
+    op.create_index("record_change", "record", ["loop", "kind", "updated"])
     op.create_table(
         "outbox",
         sa.Column("source", NAME, nullable=False),
