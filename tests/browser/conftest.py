@@ -72,23 +72,36 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def axe() -> str:
-    """The source of axe-core, kept in a temporary folder that is named for the lock file."""
+def node() -> tuple[str, list[str]]:
+    """Node, and the command that runs its npm: the ones that build the pages."""
+    try:
+        return _hatch_build().find_node()  # type: ignore[no-any-return]
+    except SystemExit as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def packages(node: tuple[str, list[str]]) -> Path:
+    """The development packages of ``web/`` by its lock file, in a temporary folder that is named for it."""
     web = ROOT / "web"
     version = hashlib.sha256((web / "package-lock.json").read_bytes()).hexdigest()[:12]
-    folder = Path(tempfile.gettempdir()) / f"loopline-axe-{version}"
-    source = folder / "node_modules" / "axe-core" / "axe.min.js"
-    if not source.is_file():
+    folder = Path(tempfile.gettempdir()) / f"loopline-web-{version}"
+    if not (folder / "node_modules" / ".package-lock.json").is_file():
         folder.mkdir(exist_ok=True)
         for name in ("package.json", "package-lock.json", ".npmrc"):
             shutil.copyfile(web / name, folder / name)
         try:
-            _, npm = _hatch_build().find_node()
-            command = [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+            command = [*node[1], "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
             subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=60)
-        except (SystemExit, subprocess.SubprocessError) as error:
-            pytest.skip(f"axe-core cannot be fetched: {error}")
-    return source.read_text(encoding="utf-8")
+        except subprocess.SubprocessError as error:
+            pytest.skip(f"the packages of web/ cannot be fetched: {error}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def axe(packages: Path) -> str:
+    """The source of axe-core."""
+    return (packages / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
 
 
 @pytest.fixture
