@@ -91,6 +91,8 @@ class RolloutSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Canary answers that each step below 100 needs."""
     alpha: float = 0.05
     """Chance of rolling back a challenger that errs no more than the incumbent."""
+    horizon_seconds: float = 604_800.0
+    """How long one step may wait for traffic before the rollout ends as inconclusive, back at the incumbent."""
 
 
 class MonitorSettings(msgspec.Struct, frozen=True, kw_only=True):
