@@ -3,13 +3,17 @@
 from collections.abc import Iterator
 
 import pytest
+from msgspec import structs
 
+from loopline.orchestrate import known
+from loopline.orchestrate.acts import act
 from loopline.orchestrate.lineage import entities, orphans, why
+from loopline.records.command import CloseCycle, key_of
 from loopline.records.ids import VersionName
 from loopline.records.label import LabelBatch
 from loopline.records.lineage import Activity
 from loopline.records.model import ModelVersion
-from loopline.records.rollout import TrafficSplit
+from loopline.records.rollout import Rollout, TrafficSplit
 from loopline.records.selection import Selection
 from loopline.records.settings import (
     AnnotateSettings,
@@ -24,7 +28,7 @@ from loopline.records.settings import (
 )
 from loopline.records.signal import Signal
 from loopline.records.task import Standing
-from loopline.testing.factories import settings
+from loopline.testing.factories import cycle, entry, label_batch, settings
 from loopline.testing.scripted import ScriptedLoop
 from loopline.testing.vocabulary import text_of
 
@@ -107,8 +111,8 @@ def test_drift_raises_a_signal_and_opens_a_cycle_before_its_time(loop: ScriptedL
 
 def test_a_whole_turn_ends_with_a_better_version_on_all_traffic(once: ScriptedLoop) -> None:
     name = once.house.settings.name
-    cycle = once.cycles()[1]
-    assert (cycle.outcome, cycle.number) == ("promoted", 1), cycle.outcome_reason
+    ended = once.cycles()[1]
+    assert (ended.outcome, ended.number) == ("promoted", 1), ended.outcome_reason
     split = max(once.ledger.all(TrafficSplit, name), key=lambda s: s.revision)
     assert split == TrafficSplit(
         loop=name, revision=split.revision, incumbent=VersionName("v2"), keep=(VersionName("v1"),)
@@ -149,9 +153,9 @@ def test_a_trainer_that_crashes_ends_the_cycle_and_the_incumbent_keeps_serving(l
     live(loop)
     loop.fate = "exit code 1: ZeroDivisionError"
     turned(loop)
-    cycle = loop.cycles()[1]
-    assert cycle.outcome == "failed"
-    assert cycle.outcome_reason == "training failed: exit code 1: ZeroDivisionError"
+    ended = loop.cycles()[1]
+    assert ended.outcome == "failed"
+    assert ended.outcome_reason == "training failed: exit code 1: ZeroDivisionError"
     before = loop.sent
     loop.send(["w1 bright w2"])
     assert loop.log.find(f"r{before + 1:06d}").model == "v1"
@@ -162,3 +166,43 @@ def test_ticking_when_nothing_is_due_changes_nothing(loop: ScriptedLoop) -> None
     before = loop.ledger.activities(loop.house.settings.name)
     assert loop.tick(5) == []
     assert loop.ledger.activities(loop.house.settings.name) == before
+
+
+def on_trial(loop: ScriptedLoop) -> ScriptedLoop:
+    """The challenger answers its first share of live traffic."""
+    drifted(loop)
+    for sent in range(600, 2_400, 12):
+        rollouts = loop.ledger.all(Rollout, loop.house.settings.name)
+        if rollouts[-1].state == "canary":
+            return loop
+        loop.send([text_of(i, is_new=True) for i in range(sent, sent + 12)])
+        loop.answer(PEOPLE)
+        loop.tick()
+    raise AssertionError(f"the cycle stands at {loop.cycles()[-1]}")
+
+
+def test_a_cycle_that_fails_while_its_challenger_is_on_trial_takes_the_traffic_back(loop: ScriptedLoop) -> None:
+    on_trial(loop)
+    ended = structs.replace(loop.cycles()[1], phase="closed", outcome="failed", outcome_reason="no memory")
+    made = act(loop.house, CloseCycle(id=key_of(ended.id, "close"), cycle=ended, reason="no memory"))
+    assert made is not None
+    splits = [record for record in made.records if isinstance(record, TrafficSplit)]
+    rollouts = [record for record in made.records if isinstance(record, Rollout)]
+    assert [(s.incumbent, s.challenger, s.basis_points) for s in splits] == [("v1", None, 0)]
+    assert [r.state for r in rollouts] == ["inconclusive"]
+
+
+def test_labels_of_a_cycle_that_failed_before_its_cut_are_learned_by_the_next(loop: ScriptedLoop) -> None:
+    live(loop)
+    done, left, mine = (label_batch(cycle=n, id=f"cycle-{n}") for n in (0, 1, 3))
+    loop.ledger.commit(entry("labels", done, left, mine))
+    parent = known.parent(loop.house, cycle(3))
+    assert [batch.cycle for batch in known.unlearned(loop.house, parent, cycle=cycle(3))] == [1, 3]
+
+
+def test_a_run_whose_folder_is_gone_is_started_again(loop: ScriptedLoop) -> None:
+    loop.tick(3)
+    assert loop.cycles()[0].phase == "training"
+    loop.launcher.forget()
+    loop.tick(8)
+    assert loop.cycles()[0].outcome == "promoted"

@@ -16,6 +16,10 @@ from loopline.records.task import Stratum, Task
 AWAITED = frozenset[Stratum]({"chosen", "audit", "reserve"})
 """Whose answers a cycle waits for."""
 HIDDEN = frozenset[Stratum]({"gold"})
+RESERVE_TIMES = 3
+"""A cycle asks about at most so many reserve rows for each sample of its budget: people's time has a bound."""
+RESERVE_LEAST = 30
+"""But about so many in any case: the gate cannot judge on less."""
 
 
 def task_id(cycle: Cycle, content: Digest) -> TaskId:
@@ -63,6 +67,25 @@ def of_candidates(
             )
         )
     return tuple(tasks)
+
+
+def drawn(rows: Mapping[PredictionId, bytes], *, seed: int, budget: int) -> dict[PredictionId, bytes]:
+    """The sealed rows that a cycle asks about: one a content, at most three times its budget, or 30.
+
+    Drawn uniformly over contents, by a hash of seed and content: the gate compares versions by their means over the
+    fresh rows, and a draw that preferred some rows (the newest, the hardest) would bias that mean. Each keeps the
+    same chance, so fewer rows cost precision only. What is not drawn stays unlabelled: a later cycle in whose window
+    its content comes again may draw it.
+
+    >>> len(drawn({PredictionId(f"r{i}"): f"row {i}".encode() for i in range(99)}, seed=1, budget=20))
+    60
+    """
+    of_content: dict[bytes, PredictionId] = {}
+    for name, row in rows.items():
+        of_content.setdefault(row, name)
+    order = {row: blake3(f"reserve/{seed}/{blake3(row).hexdigest()}".encode()).digest() for row in of_content}
+    most = max(RESERVE_LEAST, RESERVE_TIMES * budget)
+    return {of_content[row]: row for row in sorted(order, key=order.__getitem__)[:most]}
 
 
 def of_reserve(samples: Mapping[PredictionId, bytes], *, cycle: Cycle, settings: Settings) -> tuple[Task, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from loopline.annotate.agreement import Agreement, krippendorff_alpha
 from loopline.annotate.ballots import Ballots, cast
 from loopline.annotate.dawid_skene import METHOD, dawid_skene
+from loopline.errors import InvalidRecord, NotFound
 from loopline.records.cycle import Cycle
 from loopline.records.label import Label, LabelBatch
 from loopline.records.task import Annotation, Task
@@ -21,6 +22,30 @@ def labelled(
 
     Gold tasks give no labels: they tell how each person errs. Tasks without an answer are left out and counted.
     """
+    return _derived(tasks, annotations, loop=cycle.loop, number=cycle.number, labels=labels)
+
+
+def recomputed(
+    batch: LabelBatch, tasks: Sequence[Task], annotations: Sequence[Annotation], *, labels: tuple[str, ...]
+) -> LabelBatch:
+    """The batch derived anew from the very answers it was derived from: the same bytes, whatever was said since.
+
+    ``tasks``, ``annotations``: all there are of its cycle. Raises InvalidRecord for a batch that does not say which
+    answers those were, NotFound for one that is not among ``annotations``.
+    """
+    if batch.annotations and not batch.answers:
+        expected = "the answers it was derived from"
+        raise InvalidRecord(f"labels {batch.id}", found="no ids of answers", expected=expected)
+    said = {answer.id: answer for answer in annotations}
+    for missing in (name for name in batch.answers if name not in said):
+        raise NotFound("answer", missing)
+    heard = [said[name] for name in batch.answers]
+    return _derived(tasks, heard, loop=batch.loop, number=batch.cycle, labels=labels)
+
+
+def _derived(
+    tasks: Sequence[Task], annotations: Sequence[Annotation], *, loop: str, number: int, labels: tuple[str, ...]
+) -> LabelBatch:
     said = {answer.task for answer in annotations}
     batch = sorted((task for task in tasks if task.id in said), key=lambda task: task.id)
     ballots = cast(batch, sorted(annotations, key=lambda answer: (answer.task, answer.id)), labels=labels)
@@ -30,7 +55,7 @@ def labelled(
             sample=task.sample,
             content=task.content,
             inputs=task.inputs,
-            cycle=cycle.number,
+            cycle=number,
             stratum=task.stratum,
             label=labels[int(row.argmax())],
             posterior=tuple(row.tolist()),
@@ -41,18 +66,19 @@ def labelled(
     )
     counted = ballots.votes[ballots.known < 0]
     agreement = krippendorff_alpha(counted)
-    answers = int(counted.sum())
+    answers, asked = int(counted.sum()), {task.id for task in batch}
     missing = sum(task.stratum != "gold" for task in tasks) - len(derived)
     return LabelBatch(
-        id=f"cycle-{cycle.number}",
-        loop=cycle.loop,
-        cycle=cycle.number,
+        id=f"cycle-{number}",
+        loop=loop,
+        cycle=number,
         method=METHOD,
         labels=derived,
         alpha=-1.0 if math.isnan(agreement.alpha) else agreement.alpha,
         alpha_n=0 if math.isnan(agreement.alpha) else agreement.samples,
         annotations=answers,
         reason=_sentence(derived, answers=answers, agreement=agreement, missing=missing),
+        answers=tuple(sorted(answer.id for answer in annotations if answer.task in asked)),
     )
 
 

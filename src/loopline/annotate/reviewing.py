@@ -1,16 +1,21 @@
-"""From the answers so far: who can be relied on, and which tasks need another person."""
+"""From the answers so far: who can be relied on, and how many people each task waits for."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import numpy as np
 
 from loopline.annotate.ballots import cast
 from loopline.annotate.gold import standing
-from loopline.annotate.stopping import leading, reliance, wanted
+from loopline.annotate.stopping import asked, leading, reliance, wanted
+from loopline.records.ids import TaskId
 from loopline.records.lineage import Raise
 from loopline.records.settings import Settings
-from loopline.records.task import Annotation, Standing, Task
+from loopline.records.task import Annotation, Skip, Standing, Task
+
+PRESENT_LEASES = 2.0
+"""Who has done nothing for this many leases has left."""
 
 
 class Reviewed(NamedTuple):
@@ -19,7 +24,7 @@ class Reviewed(NamedTuple):
     standings: tuple[Standing, ...]
     """Those that new gold answers moved."""
     raises: tuple[Raise, ...]
-    """Tasks that need another person."""
+    """Tasks that wait for more people, or for fewer."""
 
 
 def weighed(
@@ -44,33 +49,54 @@ def weighed(
     return tuple(changed)
 
 
-def raised(
-    tasks: Sequence[Task], annotations: Sequence[Annotation], *, standings: Sequence[Standing], settings: Settings
-) -> tuple[Raise, ...]:
-    """The tasks that need another person, with how many are wanted now, by task id.
+def present(
+    annotations: Iterable[Annotation], skips: Iterable[Skip], *, paused: frozenset[str], since: datetime
+) -> frozenset[str]:
+    """Who takes part in a batch now: answered or passed at ``since`` or later, and is not paused."""
+    seen = ((act.annotator, act.at) for acts in (annotations, skips) for act in acts)
+    return frozenset(name for name, at in seen if at >= since) - paused
 
-    Answers of paused people do not count. Nobody is waited for who has not shown up: a task asks at most as many as
-    have answered in this batch, so that one person alone can finish one.
+
+def raised(  # noqa: PLR0913  all that is known of a batch
+    tasks: Sequence[Task],
+    annotations: Sequence[Annotation],
+    *,
+    skips: Sequence[Skip],
+    standings: Sequence[Standing],
+    settings: Settings,
+    now: datetime,
+) -> tuple[Raise, ...]:
+    """The tasks that wait for another number of people than before, with that number, by task id.
+
+    Reckoned anew each time from what stands: answers of paused people do not count, and nobody is waited for who left,
+    is paused, or passed; so one person alone can finish a batch, and people who come are asked where doubt remains.
+    Present is who answered or passed within two leases: who only thinks for long has not left.
     """
-    paused = {s.annotator for s in standings if s.state == "paused"}
+    rules = settings.annotate
+    paused = frozenset(s.annotator for s in standings if s.state == "paused")
+    since = now - timedelta(seconds=PRESENT_LEASES * rules.lease_seconds)
+    near = present(annotations, skips, paused=paused, since=since)
     awaited = [task for task in tasks if task.stratum != "gold"]
     heard = [answer for answer in annotations if answer.annotator not in paused]
     ballots = cast(awaited, heard, labels=settings.signature.labels)
     evidence = {s.annotator: s for s in standings}
     seen = np.array([evidence[p].gold_seen if p in evidence else 0 for p in ballots.people], dtype=np.float64)
     right = np.array([evidence[p].gold_right if p in evidence else 0 for p in ballots.people], dtype=np.float64)
-    now = np.array([task.wanted for task in awaited], dtype=np.int64)
     answers = ballots.votes.sum(axis=1).astype(np.int64)
-    present = len({answer.annotator for answer in heard})
-    target = wanted(
-        now=now,
+    called = asked(
         answers=answers,
         leading=leading(ballots, reliance(right, seen)),
-        stop_at=settings.annotate.stop_at,
-        most=min(settings.annotate.overlap_max, present),
+        stop_at=rules.stop_at,
+        least=rules.overlap_min,
+        most=rules.overlap_max,
     )
+    met: dict[TaskId, set[str]] = {task.id: set() for task in awaited}
+    for act in (*heard, *skips):
+        met.get(act.task, set()).add(act.annotator)
+    free = np.array([len(near - met[task.id]) for task in awaited], dtype=np.int64)
+    target = wanted(called, answers=answers, free=free, present=len(near))
     return tuple(
-        Raise(task=task.id, wanted=int(people))
-        for task, people, old in zip(awaited, target, now, strict=True)
-        if people > old
+        Raise(task=task.id, wanted=people)
+        for task, people, said in zip(awaited, target.tolist(), answers.tolist(), strict=True)
+        if people != task.wanted and not max(people, task.wanted) <= said
     )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from loopline.annotate.assignment import AWAITED, HIDDEN, of_candidates, of_gold, of_reserve, once_each
+from loopline.annotate.assignment import AWAITED, HIDDEN, drawn, of_candidates, of_gold, of_reserve, once_each
 from loopline.annotate.gold import mixed, rotation, slots
 from loopline.annotate.labelling import labelled
 from loopline.annotate.reviewing import Reviewed, raised, weighed
@@ -30,13 +30,13 @@ def publish(  # noqa: PLR0913  stage recipes take their ports by name
     """The tasks of a cycle, by id: its candidates, the fresh reserve rows of its window, and gold.
 
     One task a content: the reserve's before a candidate's, so that what is sealed is not learned. Reserve rows whose
-    content is ``known``, learned or labelled before, are left out.
+    content is ``known``, learned or labelled before, are left out; of the others a bounded uniform draw is asked about.
     """
     rows = pool.rows(after=selection.after, until=selection.until)
     inputs = dict(zip(rows.id.tolist(), rows.inputs.tolist(), strict=True))
     chosen = of_candidates(selection, inputs, cycle=cycle, settings=settings)
     sealed = {r.id: r.inputs for r in reserve.sealed(after=cycle.after, until=cycle.until) if r.content not in known}
-    fresh = of_reserve(sealed, cycle=cycle, settings=settings)
+    fresh = of_reserve(drawn(sealed, seed=cycle.seed, budget=cycle.budget), cycle=cycle, settings=settings)
     turn = rotation(gold, cycle=cycle.number, tasks=len(chosen) + len(fresh), settled=settings.annotate.gold)
     return once_each(fresh, chosen, of_gold(turn, cycle=cycle, signature=settings.signature))
 
@@ -60,12 +60,15 @@ def claim(  # noqa: PLR0913  stage recipes take their ports by name
     return mixed(work, gold, is_gold)
 
 
-def review(cycle: Cycle, *, book: AnswerBook, standings: tuple[Standing, ...], settings: Settings) -> Reviewed:
-    """Whom the gold answers pause, and which tasks of the cycle need another person."""
+def review(
+    cycle: Cycle, *, book: AnswerBook, standings: tuple[Standing, ...], settings: Settings, now: datetime
+) -> Reviewed:
+    """Whom the gold answers pause, and which tasks of the cycle need more people, or wait for fewer."""
     changed = weighed(book.gold_answers(settings.name), before=standings, settings=settings)
     latest = tuple({s.annotator: s for s in (*standings, *changed)}.values())
     said = book.answers(settings.name, cycle=cycle.number)
-    return Reviewed(changed, raised(said.tasks, said.annotations, standings=latest, settings=settings))
+    raises = raised(said.tasks, said.annotations, skips=said.skips, standings=latest, settings=settings, now=now)
+    return Reviewed(changed, raises)
 
 
 def aggregate(cycle: Cycle, *, book: AnswerBook, settings: Settings) -> LabelBatch:

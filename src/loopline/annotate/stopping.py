@@ -45,22 +45,38 @@ def leading(ballots: Ballots, accuracy: NDArray[np.float64]) -> NDArray[np.float
     return np.asarray(1.0 / weight.sum(axis=1), dtype=np.float64)
 
 
-def wanted(
-    *,
-    now: NDArray[np.int64],
-    answers: NDArray[np.int64],
-    leading: NDArray[np.float64],
-    stop_at: float,
-    most: int,
+def asked(
+    *, answers: NDArray[np.int64], leading: NDArray[np.float64], stop_at: float, least: int, most: int
 ) -> NDArray[np.int64]:
-    """How many people each task should have: one more where all who were asked answered and doubt remains.
+    """How many people each task calls for, if they are there: one more than answered where doubt remains.
 
-    All arrays have shape (tasks,). ``now``: people asked for so far, ``answers``: answers that stand, ``leading``:
-    posterior of the leading label, ``most``: no task asks more people than this. Never less than ``now``.
+    All arrays have shape (tasks,). ``answers``: answers that stand, ``leading``: posterior of the leading label;
+    ``least``, ``most``: bounds for every task. A task with more answers than it calls for is simply done.
 
-    >>> three = np.array([1, 1, 3])
-    >>> wanted(now=three, answers=three, leading=np.array([0.85, 0.96, 0.6]), stop_at=0.95, most=3).tolist()
-    [2, 1, 3]
+    >>> asked(answers=np.array([0, 1, 1, 3]), leading=np.array([0.33, 0.85, 0.96, 0.6]), stop_at=0.95, least=1, most=3)
+    array([1, 2, 1, 3])
     """
-    is_doubtful = (answers >= now) & (leading < stop_at)
-    return np.where(is_doubtful, np.maximum(now, np.minimum(answers + 1, most)), now)
+    return np.clip(answers + (leading < stop_at), least, most)
+
+
+def wanted(
+    called: NDArray[np.int64], *, answers: NDArray[np.int64], free: NDArray[np.int64], present: int
+) -> NDArray[np.int64]:
+    """How many people each task waits for: nobody is waited for who is not there to be asked.
+
+    All arrays have shape (tasks,). ``called``: people it calls for, ``answers``: answers that stand, ``free``: those
+    present who neither answered nor passed on it, ``present``: people present. With an answer a task waits for
+    min(called, answers + free), at least 1. Without one it waits for all it calls for, also while nobody is present:
+    somebody may come. But once all who are present passed on it, and every task that can be answered is done, it
+    waits for 0: it is over.
+
+    >>> called, answers = np.array([2, 2, 1]), np.array([1, 1, 0])
+    >>> wanted(called, answers=answers, free=np.array([1, 0, 0]), present=2).tolist()
+    [2, 1, 1]
+    >>> wanted(called, answers=answers, free=np.array([0, 0, 0]), present=1).tolist()
+    [1, 1, 0]
+    """
+    target = np.where(answers > 0, np.maximum(1, np.minimum(called, answers + free)), called)
+    is_stuck = (answers == 0) & (free == 0) & (present > 0)
+    is_rest_done = bool((answers >= target)[~is_stuck].all())
+    return np.where(is_stuck & is_rest_done, 0, target)

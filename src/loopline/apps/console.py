@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from loopline.apps.wiring import House
 from loopline.errors import NotFound
-from loopline.orchestrate.lineage import Step, orphans, why
+from loopline.orchestrate.lineage import Step, makers_of, named, orphans, why
 from loopline.orchestrate.runner import Runner
 from loopline.records.command import Command, Situation
 from loopline.records.ids import PredictionId
@@ -34,10 +34,8 @@ class Console:
     def why(self, entity: str) -> Step:
         """The tree behind a prediction id, a version, a dataset, a cycle, or any ``kind:id``. Raises NotFound."""
         activities = self._house.ledger.activities(self._house.settings.name)
-        makers = {made for activity in activities for made in activity.generated}
-        for name in (entity, *(f"{kind}:{entity}" for kind in KINDS.values())):
-            if name in makers:
-                return why(name, activities)
+        if name := named(entity, makers_of(activities)):
+            return why(name, activities)
         return self._of_prediction(entity.removeprefix("prediction:"))
 
     def orphans(self) -> tuple[str, ...]:

@@ -31,6 +31,10 @@ from loopline.records.signature import Signature
 
 FOLDER = ".loopline"
 """Everything that a loop keeps, beside its ``loop.toml``."""
+RESTORE = (
+    "restore it from a backup: with another, samples that were sealed to judge models would be trained on; "
+    "without a backup, begin again in a new folder"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,12 +63,13 @@ class Engines:
 def open_house(settings: Settings, *, root: Path) -> House:
     """The loop's ports over the folder ``root``, which is made when it is not there.
 
-    Raises Unavailable, with the reason, when the folder cannot be used.
+    Raises Unavailable, with the reason, when the folder cannot be used; Conflict when its secret or token is lost.
     """
     try:
         for folder in ("log", "objects", "runs"):
             (root / folder).mkdir(parents=True, exist_ok=True)
-        token, secret = _kept(root / "token"), _kept(root / "secret")
+        token = _kept(root / "token", remedy="delete the file: a new token is made at the next start")
+        secret = _secret(root)
     except OSError as error:
         reason = error.strerror or str(error)
         raise Unavailable(f"folder {root}", reason=reason, remedy="choose one that you may write to") from error
@@ -95,14 +100,39 @@ def _rows(settings: Settings, file: str) -> Rows:
     return lambda: read_rows(path, settings.signature) if file else ()
 
 
-def _kept(path: Path) -> str:
-    """A random word, made once and kept for its owner only."""
+def _secret(root: Path) -> str:
+    """The word that keys the reserve. It is never made anew over a log: that would deal the sealed samples again."""
+    path, log = root / "secret", root / "log" / "spool.db"
+    if not path.exists() and log.exists() and log.stat().st_size:
+        found = f"missing, while {log} holds samples that it sealed"
+        raise Conflict(f"file {path}", found=found, expected="the word that the log was begun with", remedy=RESTORE)
+    return _kept(path, remedy=RESTORE)
+
+
+def _kept(path: Path, *, remedy: str) -> str:
+    """A random word, made once and kept for its owner only. Raises Conflict with the remedy when the file is empty."""
     if not path.exists():
         fresh = os.open(path.with_suffix(".new"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(fresh, "w") as file:
             file.write(secrets.token_urlsafe(24))
+            file.flush()
+            os.fsync(file.fileno())
+        _sync(path.parent)
         path.with_suffix(".new").rename(path)
-    return path.read_text().strip()
+        _sync(path.parent)
+    word = path.read_text().strip()
+    if not word:
+        raise Conflict(f"file {path}", found="empty", expected="the word that was written there", remedy=remedy)
+    return word
+
+
+def _sync(folder: Path) -> None:
+    """Make the names in the folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

@@ -85,7 +85,8 @@ def compare_fresh(part: Part, *, rule: Rule, generator: np.random.Generator) -> 
         reason = f"{shown} (upper bound {_signed(seen.upper, rule)}, {limit}, {tail})"
         return _comparison("fresh", seen, outcome="fail", reason=reason)
     span = f"bounds {_signed(seen.lower, rule)} to {_signed(seen.upper, rule)}, {limit}, {tail}"
-    reason = f"{shown} ({span}; an equal model passes {seen.power:.0%} of the time)"
+    reason = f"{shown} ({span}; an equal model passes {seen.power:.0%} of the time; "
+    reason += "more labelled reserve rows or a wider margin would decide)"
     return _comparison("fresh", seen, outcome="inconclusive", reason=reason)
 
 

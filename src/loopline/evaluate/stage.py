@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopline.evaluate.admission import admit
-from loopline.evaluate.gate import Part, Rule, compare_anchor, compare_fresh, conclude
+from loopline.evaluate.gate import LEAST_ROWS, Part, Rule, compare_anchor, compare_fresh, conclude
 from loopline.evaluate.leakage import Sample, anchor_samples, fresh_samples, leaked
 from loopline.evaluate.ledger import spend
 from loopline.evaluate.scores import joined, truth_of
@@ -56,7 +56,8 @@ def judge(  # noqa: PLR0913  stage recipes take their ports by name
     return Verdict(
         id=cycle.id, loop=cycle.loop, cycle=cycle.number,
         challenger=challenger.name, incumbent=incumbent.name,
-        metric=rule.metric, margin=rule.margin, decision=decision, alpha=rule.alpha,
+        metric=rule.metric, margin=rule.margin, decision=decision,
+        alpha=rule.alpha if len(sealed) >= LEAST_ROWS else 0.0,
         comparisons=tuple(comparisons), leaks=len(leaks), outcome=outcome, reason=reason,
     )  # fmt: skip
 

@@ -29,18 +29,22 @@ def measure(  # noqa: PLR0913  stage recipes take their ports by name
     version: VersionName,
     previous: tuple[Measurement, ...],
     raised: tuple[Signal, ...],
+    since: int,
     until: int,
     settings: Settings,
     now: datetime,
 ) -> Measured:
     """Count what the live version answered up to ``until`` in whole ticks, and say whether its scores have drifted.
 
-    The version's first ``monitor.reference`` answers (rounded up to whole ticks) freeze its reference; until then there
-    is no alarm. Rows short of a tick wait. A signal is raised once, and cleared after 6 quiet ticks or when its
-    version is no longer the live one. Measuring in two calls or in one gives the same state.
+    The version's first ``monitor.reference`` answers after log position ``since``, where it went live (rounded up to
+    whole ticks), freeze its reference; until then there is no alarm. Rows short of a tick wait. A signal is raised
+    once, and cleared after 6 quiet ticks or when its version is no longer the live one. Measuring in two calls or in
+    one gives the same state.
     """
     held = {state.signal: state for state in previous if state.version == version}
-    states = {name: held.get(name) or unmeasured(settings.name, version=version, signal=name) for name in SIGNALS}
+    states = {
+        name: held.get(name) or unmeasured(settings.name, version=version, signal=name, since=since) for name in SIGNALS
+    }
     after = min(state.position for state in states.values())
     changed = {s.id: outlived(s, live=version, at=now) for s in raised if s.version != version}
     opened = {s.signal: s for s in raised if s.version == version}

@@ -17,15 +17,15 @@ STILL_LOUD = 0.5
 pushes it back up within a tick or two, so that the signal does not flicker."""
 
 
-def unmeasured(loop: LoopName, *, version: VersionName, signal: str) -> Measurement:
-    """The state before the first tick: nothing counted.
+def unmeasured(loop: LoopName, *, version: VersionName, signal: str, since: int = 0) -> Measurement:
+    """The state before the first tick: nothing counted, beginning after log position ``since``.
 
     >>> unmeasured("sentiment", version="v1", signal="margin").id
     'sentiment/v1/margin'
     """
     nothing = (0,) * BINS
     return Measurement(
-        id=f"{loop}/{version}/{signal}", loop=loop, version=version, signal=signal, position=0,
+        id=f"{loop}/{version}/{signal}", loop=loop, version=version, signal=signal, position=since,
         reference=nothing, reference_n=0, latest=nothing, latest_n=0, tolerance=0.0, clean=(), evidence=(),
         e_value=0.0, threshold=0.0, distance=0.0, distance_upper=0.0, ticks=0, quiet=0,
     )  # fmt: skip

@@ -17,7 +17,7 @@ from loopline.records.dataset import Anchor
 from loopline.records.keys import entity_of
 from loopline.records.lineage import Raise, Stored
 from loopline.records.model import RunSpec
-from loopline.records.rollout import Rollout, TrafficSplit
+from loopline.records.rollout import TrafficSplit
 from loopline.records.selection import Selection
 from loopline.records.signal import Measurement, Signal
 from loopline.records.task import Standing, Task
@@ -94,6 +94,7 @@ def _measure(house: Installation, command: c.Measure) -> Made | None:
         version=command.version,
         previous=house.ledger.all(Measurement, loop),
         raised=raised,
+        since=known.live_since(house, command.version),
         until=command.until,
         settings=house.settings,
         now=house.clock.now(),
@@ -151,7 +152,9 @@ def _publish(house: Installation, command: c.Publish) -> Made:
 
 def _review(house: Installation, command: c.Review) -> Made:
     standings = house.ledger.all(Standing, house.settings.name)
-    reviewed = annotate.review(command.cycle, book=house.book, standings=standings, settings=house.settings)
+    reviewed = annotate.review(
+        command.cycle, book=house.book, standings=standings, settings=house.settings, now=house.clock.now()
+    )
     paused = [s for s in reviewed.standings if s.state == "paused"]
     text = "; ".join(f"{s.annotator} {s.reason}" for s in paused)
     return Made("annotator.paused" if paused else "", text, (*reviewed.standings,), raises=reviewed.raises)
@@ -167,17 +170,18 @@ def _aggregate(house: Installation, command: c.Aggregate) -> Made:
 def _cut(house: Installation, command: c.CutDataset) -> Made:
     parent = known.parent(house, command.cycle)
     selection = _selection(house, command.cycle)
-    batch = next(b for b in known.batches(house) if b.cycle == command.cycle.number)
+    batches = known.unlearned(house, parent, cycle=command.cycle)
     version = dataset.cut(
         command.cycle,
         parent=parent,
-        batch=batch,
+        batch=structs.replace(batches[-1], labels=tuple(label for batch in batches for label in batch.labels)),
         selection=selection,
         objects=house.objects,
         settings=house.settings,
         now=house.clock.now(),
     )
-    used = tuple(entity_of(r) for r in (parent, batch, selection))
+    sources: tuple[Stored, ...] = (parent, *batches, selection)
+    used = tuple(map(entity_of, sources))
     return Made("dataset.cut", version.reason, (version, _reached(command.cycle, "cut")), used)
 
 
@@ -230,7 +234,7 @@ def _judge(house: Installation, command: c.Judge) -> Made:
 
 
 def _advance(house: Installation, command: c.Advance) -> Made | None:
-    seen = gather(house, reviewed=0, failure="")
+    seen = gather(house, reviewed=None, trouble="")
     step = rollout.advance(
         command.cycle,
         challenger=command.challenger,
@@ -242,7 +246,7 @@ def _advance(house: Installation, command: c.Advance) -> Made | None:
     )
     if step is None:
         return None
-    placed = _placed(step.rollout, seen.end)
+    placed = step.rollout if seen.rollout else structs.replace(step.rollout, since_position=seen.end)
     event = {"promoted": "rollout.promoted", "rolled_back": "rollout.rolled_back"}.get(placed.state, "rollout.advanced")
     used = (f"model:{command.challenger}",) + ((f"verdict:{command.cycle.id}",) if seen.verdict else ())
     made: tuple[Stored, ...] = (placed, _reached(command.cycle, "rolling"))
@@ -252,11 +256,13 @@ def _advance(house: Installation, command: c.Advance) -> Made | None:
     return Made(event, placed.reason, made, used)
 
 
-def _placed(step: Rollout, end: int) -> Rollout:
-    """Evidence is counted from the log position at which the step is taken."""
-    return structs.replace(step, since_position=end)
-
-
 def _close(house: Installation, command: c.CloseCycle) -> Made:
-    closed = structs.replace(command.cycle, closed_at=house.clock.now())
-    return Made("cycle.closed", f"cycle {closed.number} {closed.outcome}: {command.reason}", (closed,))
+    """A cycle that ends while its challenger is on trial takes the challenger's traffic back with it."""
+    seen, now = gather(house, reviewed=None, trouble=""), house.clock.now()
+    closed = structs.replace(command.cycle, closed_at=now)
+    text = f"cycle {closed.number} {closed.outcome}: {command.reason}"
+    if seen.split is None or seen.rollout is None or seen.rollout.state not in ("shadow", "canary"):
+        return Made("cycle.closed", text, (closed,))
+    reason = f"{seen.rollout.incumbent} answers everything: the cycle ended while {seen.rollout.state} was under way"
+    step = rollout.withdrawn(seen.rollout, split=seen.split, reason=reason, now=now)
+    return Made("cycle.closed", text, (closed, step.rollout, step.split), (f"model:{seen.rollout.challenger}",))

@@ -4,13 +4,15 @@ from datetime import datetime
 from typing import assert_never
 
 from loopline.orchestrate.cadence import spoken
-from loopline.orchestrate.decide import decide
+from loopline.orchestrate.decide import decide, first_again
 from loopline.records.command import Situation, is_open
 from loopline.records.cycle import Cycle
 
 
 def awaited(situation: Situation, now: datetime) -> str:
-    """One sentence: what is due now, or what the loop waits for."""
+    """One sentence: what is due now, what the loop waits for, or what goes wrong again and again."""
+    if situation.trouble:
+        return f"in trouble, tried again: {situation.trouble}"
     due = [command for command in decide(situation, now) if type(command).__name__ not in ("Measure", "Advance")]
     if due:
         return f"due now: {due[-1].reason}"
@@ -23,8 +25,10 @@ def awaited(situation: Situation, now: datetime) -> str:
 def _between(situation: Situation, now: datetime) -> str:
     if situation.split is None:
         if situation.cycle is not None:
-            return f"no version is live: {situation.cycle.outcome_reason}"
-        return "no version is live: name a base set under [train] base, or a model under [serve] model"
+            why, again = situation.cycle.outcome_reason.partition("\n")[0], first_again(situation.cycle)
+            then = f"; tried again in {spoken(max(0.0, (again - now).total_seconds()))}" if again else ""
+            return f"no version is live: {why}{then}"
+        return "no version is live: name a base set under [train] base"
     cadence, last = situation.cadence, situation.cycle
     if cadence is None:
         return "the first tick"
@@ -32,6 +36,8 @@ def _between(situation: Situation, now: datetime) -> str:
     since = (last.closed_at or last.opened_at) if last else cadence.since
     left = cadence.interval_seconds - (now - since).total_seconds()
     clock = f"in {spoken(left)}" if left > 0 else "as soon as enough is new"
+    if not situation.settings.select.every_seconds and not cadence.severity:
+        return f"the next cycle opens at {situation.settings.select.volume:,} new predictions ({new:,} so far)"
     volume = situation.settings.select.volume
     by_volume = f", or at {volume:,} new predictions ({new:,} so far)" if volume else f" ({new:,} predictions are new)"
     return f"the next cycle opens {clock}{by_volume}; {cadence.reason}"
@@ -47,9 +53,12 @@ def _within(situation: Situation, cycle: Cycle) -> str:
             return f"training run {run.id}: {run.done} of {run.total} steps" if run else "the training run"
         case "rolling":
             rollout, live = situation.rollout, situation.live
-            seen = f"; {live.shadow.answers} shadow and {live.canary.answers} canary answers since" if live else ""
-            return f"live traffic for {rollout.challenger} ({rollout.state}){seen}" if rollout else "live traffic"
+            if rollout is None or live is None:
+                return "live traffic"
+            rules, in_shadow = situation.settings.rollout, rollout.state == "shadow"
+            seen, wanted = (live.shadow, rules.shadow) if in_shadow else (live.canary, rules.step_predictions)
+            return f"traffic for {rollout.challenger}: {seen.answers} of {wanted} {rollout.state} answers of this step"
         case "open" | "selected" | "labelled" | "cut" | "trained" | "judged" | "closed":
-            return f"what follows {cycle.phase!r}"
+            return f"the act after {cycle.phase!r} is being carried out"
         case _:
             assert_never(cycle.phase)

@@ -53,11 +53,19 @@ def next_cadence(situation: Situation, now: datetime) -> Cadence | None:
     if current is None:
         return _cadence(situation, now, severity=0.0, interval=interval_at(0.0, settings=settings), why="as configured")
     target = interval_at(severity, settings=settings)
+    if current.settings != written(settings):
+        return _cadence(situation, now, severity=severity, interval=target, why="loop.toml asks for it now")
     if worst and target < current.interval_seconds * 0.99:
         return _cadence(situation, now, severity=severity, interval=target, why=worst.reason)
     if worst or situation.quiet < QUIET_TICKS:
         return None
     return _relaxed(situation, current, now)
+
+
+def written(settings: Settings) -> str:
+    """What ``loop.toml`` says about pace, budgets and bounds, as one text to compare."""
+    asked, bounds = settings.select, settings.cadence
+    return f"{asked.every_seconds} {asked.budget} {asked.explore} {bounds}"
 
 
 def _relaxed(situation: Situation, current: Cadence, now: datetime) -> Cadence | None:
@@ -82,6 +90,7 @@ def _cadence(situation: Situation, now: datetime, *, severity: float, interval: 
         explore=explore_at(severity, settings=settings),
         severity=severity,
         since=now,
+        settings=written(settings),
         reason=f"a cycle every {spoken(interval)}, {budget_at(severity, settings=settings)} labels: {why}",
     )
 

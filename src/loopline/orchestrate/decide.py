@@ -37,6 +37,8 @@ ATTEMPTS = 3
 """How often a training run that vanished is started again."""
 RETRY = timedelta(seconds=30)
 """Rest after the first version could not be trained; doubled with each failure, five times at most."""
+WINDOW = 200_000
+"""Rows that a cycle looks back over at most, so that what it reads stays in bounds."""
 CHOICE = 10
 """Rows per label asked for, below which there is too little to choose from, and too little reserve to decide on."""
 
@@ -93,13 +95,17 @@ def _begin(situation: Situation, now: datetime) -> Command | None:
 def _first(situation: Situation, now: datetime) -> OpenCycle | None:
     """The cycle that trains the first version; opened again, later and later, while it fails."""
     settings, last = situation.settings, situation.cycle
-    if not settings.train.base or (
-        last is not None and now - (last.closed_at or now) < RETRY * 2 ** min(last.number, 5)
-    ):
+    again = first_again(last) if last else None
+    if not settings.train.base or (again is not None and now < again):
         return None
     reason = "no version is live: the first one is trained from the base set"
     cycle = _cycle(situation, now, reason=reason)
     return OpenCycle(id=key_of(settings.name, "cycle", cycle.number), cycle=cycle, reason=reason)
+
+
+def first_again(last: Cycle) -> datetime | None:
+    """When the first version is tried again after this cycle failed; None while it is open."""
+    return last.closed_at + RETRY * 2 ** min(last.number, 5) if last.closed_at else None
 
 
 def _cycle(situation: Situation, now: datetime, *, reason: str) -> Cycle:
@@ -111,7 +117,7 @@ def _cycle(situation: Situation, now: datetime, *, reason: str) -> Cycle:
         phase="open" if situation.split else "cut",
         opened_at=now,
         closed_at=None,
-        after=max(moved_at(situation), last.after if last else 0),
+        after=max(moved_at(situation), last.after if last else 0, situation.end - WINDOW),
         until=situation.end,
         budget=cadence.budget if cadence else settings.select.budget,
         explore=cadence.explore if cadence else settings.select.explore,
@@ -185,12 +191,14 @@ def _labelling(situation: Situation, cycle: Cycle, now: datetime) -> Command | N
     progress = situation.progress
     if progress is None:
         return None
-    if situation.reviewed != progress.annotations:
+    seen, rest = situation.reviewed, timedelta(seconds=situation.settings.annotate.lease_seconds)
+    weighed = seen.annotations if seen else 0
+    if seen is None or weighed != progress.annotations or (not progress.is_complete and now - seen.at >= rest):
         return Review(
             id=key_of(cycle.id, "review", now.isoformat()),
             cycle=cycle,
             annotations=progress.annotations,
-            reason=f"{progress.annotations} answers stand, {situation.reviewed} were weighed",
+            reason=f"{progress.annotations} answers stand, {weighed} were weighed",
         )
     if progress.is_complete:
         reason = f"all {progress.tasks} tasks have the answers they need"

@@ -5,8 +5,10 @@ from loopline.errors import NotFound
 from loopline.orchestrate.installation import Installation
 from loopline.records.cycle import Cycle
 from loopline.records.dataset import DatasetVersion
+from loopline.records.ids import VersionName
 from loopline.records.label import Label, LabelBatch
 from loopline.records.model import ModelVersion
+from loopline.records.rollout import Rollout
 from loopline.records.selection import Selection
 
 
@@ -39,6 +41,17 @@ def learned(house: Installation, version: DatasetVersion) -> frozenset[str]:
 def batches(house: Installation) -> tuple[LabelBatch, ...]:
     """Every batch of labels, oldest first."""
     return house.ledger.all(LabelBatch, house.settings.name)
+
+
+def unlearned(house: Installation, parent: DatasetVersion, *, cycle: Cycle) -> tuple[LabelBatch, ...]:
+    """The batches that the parent does not hold, this cycle's last: a cycle that failed before its cut left one."""
+    return tuple(batch for batch in batches(house) if parent.cycle < batch.cycle <= cycle.number)
+
+
+def live_since(house: Installation, version: VersionName) -> int:
+    """The log position at which this version was promoted; 0 when it was never rolled out."""
+    rollouts = house.ledger.all(Rollout, house.settings.name)
+    return max((r.since_position for r in rollouts if r.challenger == version and r.state == "promoted"), default=0)
 
 
 def asked(house: Installation) -> frozenset[str]:

@@ -1,6 +1,6 @@
 """Walks the run graph: why is this so, and does every thing have a maker?"""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import NamedTuple
 
 from loopline.records.lineage import Activity
@@ -22,23 +22,41 @@ class Step(NamedTuple):
     sources: tuple["Step", ...]
 
 
+DEPTH = 120
+"""Generations that one answer walks back; ask again from the last one for what lies behind."""
+
+
 def why(entity: str, activities: Iterable[Activity]) -> Step:
     """The tree behind an entity: its maker, what the maker used, and so on back to the outside world.
 
-    An entity that is reached twice is spelled out once. Unknown entities have no maker and no sources.
+    An entity that is reached twice is spelled out once, and ``DEPTH`` generations at most. Unknown entities have no
+    maker and no sources.
     """
     makers = makers_of(activities)
     seen: set[str] = set()
 
-    def walk(name: str) -> Step:
+    def walk(name: str, depth: int) -> Step:
         maker = makers.get(name)
-        if maker is None or name in seen:
+        if maker is None or name in seen or depth == 0:
             return Step(name, maker.id if maker else "", maker.kind if maker else "", "", ())
         seen.add(name)
-        sources = tuple(walk(source) for source in maker.used if source != name)
+        sources = tuple(walk(source, depth - 1) for source in maker.used if source != name)
         return Step(name, maker.id, maker.kind, maker.ended.isoformat(), sources)
 
-    return walk(entity)
+    return walk(entity, DEPTH)
+
+
+NAMED = ("cycle", "model", "dataset", "anchor", "run", "signal", "standing")
+"""Kinds that a person may name by the id alone, the likeliest first; others need their kind: ``split:5``."""
+
+
+def named(entity: str, made: Container[str]) -> str:
+    """The entity that a person means by ``v2``, ``cycle-4`` or ``kind:id``; empty when nobody made such a thing.
+
+    >>> named("cycle-4", {"labels:cycle-4", "cycle:cycle-4"}), named("5", {"split:5"})
+    ('cycle:cycle-4', '')
+    """
+    return next((name for name in (entity, *(f"{kind}:{entity}" for kind in NAMED)) if name in made), "")
 
 
 def makers_of(activities: Iterable[Activity]) -> dict[str, Activity]:

@@ -3,6 +3,7 @@
 import logging
 import traceback
 from datetime import datetime, timedelta
+from threading import Lock
 from typing import NamedTuple
 
 from loopline.errors import Unavailable
@@ -11,9 +12,8 @@ from loopline.orchestrate.awaited import awaited
 from loopline.orchestrate.decide import decide
 from loopline.orchestrate.installation import Installation
 from loopline.orchestrate.situation import gather
-from loopline.records.command import Command, Measure, Review, Situation
+from loopline.records.command import CloseCycle, Command, Measure, Review, Reviewed, SetCadence, Situation
 from loopline.records.cycle import Cycle
-from loopline.records.ids import CommandId
 from loopline.records.keys import entity_of
 from loopline.records.lineage import Activity, Entry, Event
 
@@ -24,6 +24,17 @@ PATIENCE = 60.0
 """Seconds: the longest rest between two tries of a command."""
 
 log = logging.getLogger("loopline.runner")
+
+
+def _matter(command: Command) -> str:
+    """What a command is about, the same at every try: some ids name the moment as well."""
+    match command:
+        case Review(cycle=cycle):
+            return f"{cycle.id}/review"
+        case Measure() | SetCadence():
+            return type(command).__name__
+        case _:
+            return command.id
 
 
 class Failure(NamedTuple):
@@ -39,22 +50,29 @@ class Runner:
 
     def __init__(self, house: Installation) -> None:
         self._house = house
-        self._reviewed: dict[str, int] = {}
-        self._failures: dict[CommandId, Failure] = {}
+        self._one_at_a_time = Lock()
+        self._reviewed: dict[str, Reviewed] = {}
+        self._failures: dict[str, Failure] = {}
 
     def situation(self) -> Situation:
         """What is stored, as ``decide`` sees it."""
         cycle = self._latest_cycle()
-        return gather(self._house, reviewed=self._reviewed.get(cycle, -1), failure=self._given_up(cycle))
+        return gather(
+            self._house,
+            reviewed=self._reviewed.get(cycle),
+            trouble=self._trouble(),
+            failure=self._given_up(cycle),
+        )
 
     def awaited(self) -> str:
         """What is due or awaited, and why, in one sentence."""
         return awaited(self.situation(), self._house.clock.now())
 
     def tick(self) -> tuple[Command, ...]:
-        """Carry out all that is due now; return the commands that changed something."""
-        due = decide(self.situation(), self._house.clock.now())
-        return tuple(command for command in due if self._carry_out(command))
+        """Carry out all that is due now; return the commands that changed something. One tick at a time."""
+        with self._one_at_a_time:
+            due = decide(self.situation(), self._house.clock.now())
+            return tuple(command for command in due if self._carry_out(command))
 
     def settle(self, *, most: int = 100) -> tuple[Command, ...]:
         """Tick until nothing more is due, at most ``most`` times: what ``loopline tick`` does."""
@@ -68,7 +86,7 @@ class Runner:
 
     def _carry_out(self, command: Command) -> bool:
         started = self._house.clock.now()
-        failure = self._failures.get(command.id)
+        failure = self._failures.get(_matter(command))
         if failure and started < failure.again:
             return False
         try:
@@ -83,23 +101,33 @@ class Runner:
             self._failed(command, error)
             return False
         if isinstance(command, Review):
-            self._reviewed[command.cycle.id] = command.annotations
-        self._failures.pop(command.id, None)
+            self._reviewed = {command.cycle.id: Reviewed(annotations=command.annotations, at=started)}
+        self._failures.pop(_matter(command), None)
+        if isinstance(command, CloseCycle):
+            self._failures = {
+                name: f for name, f in self._failures.items() if not name.startswith(f"{command.cycle.id}/")
+            }
         return fresh
 
     def _failed(self, command: Command, error: Exception) -> None:
-        before = self._failures.get(command.id)
+        before = self._failures.get(_matter(command))
         tries = before.tries + 1 if before else 1
         tail = "".join(traceback.format_exception(error)[-3:])
         why = f"{type(command).__name__} failed {tries} times: {error}\n{tail}".strip()
         again = self._house.clock.now() + timedelta(seconds=min(PATIENCE, 0.5 * 2**tries))
-        self._failures[command.id] = Failure(tries, why, again)
+        self._failures[_matter(command)] = Failure(tries, why, again)
         log.error("%s: try %d: %s", command.id, tries, error, exc_info=error)
 
     def _given_up(self, cycle: str) -> str:
         """Why a command of the cycle failed for good, once it was tried often enough."""
-        failed = (f.why for name, f in self._failures.items() if f.tries >= TRIES and name.startswith(f"{cycle}/"))
+        failures = tuple(self._failures.items())
+        failed = (f.why for name, f in failures if f.tries >= TRIES and name.startswith(f"{cycle}/"))
         return next(failed, "") if cycle else ""
+
+    def _trouble(self) -> str:
+        """The first line of what failed last and is still being tried."""
+        newest = max(tuple(self._failures.values()), key=lambda failure: failure.again, default=None)
+        return newest.why.partition("\n")[0] if newest else ""
 
     def _latest_cycle(self) -> str:
         cycles = self._house.ledger.all(Cycle, self._house.settings.name)

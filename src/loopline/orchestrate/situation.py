@@ -3,9 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from loopline.errors import NotFound
 from loopline.orchestrate.installation import Installation
 from loopline.ports.prediction_log import Scores
-from loopline.records.command import ArmTally, LiveEvidence, Situation, is_open
+from loopline.records.command import ArmTally, LiveEvidence, Reviewed, Situation, is_open
 from loopline.records.cycle import Cadence, Cycle
 from loopline.records.dataset import DatasetVersion
 from loopline.records.evaluation import Verdict
@@ -15,20 +16,21 @@ from loopline.records.rollout import Rollout, TrafficSplit
 from loopline.records.signal import Measurement, Signal
 
 
-def gather(house: Installation, *, reviewed: int, failure: str) -> Situation:
-    """The situation of the loop now; ``reviewed`` and ``failure`` are the runner's own memory."""
+def gather(house: Installation, *, reviewed: Reviewed | None, trouble: str, failure: str = "") -> Situation:
+    """The situation of the loop now; ``reviewed``, ``trouble`` and ``failure`` are the runner's own memory."""
     ledger, loop = house.ledger, house.settings.name
     cycles, splits = ledger.all(Cycle, loop), ledger.all(TrafficSplit, loop)
     models, verdicts = ledger.all(ModelVersion, loop), ledger.all(Verdict, loop)
     cycle = max(cycles, key=lambda c: c.number, default=None)
     split = max(splits, key=lambda s: s.revision, default=None)
+    end = house.log.end()
     number = cycle.number if cycle is not None and is_open(cycle) else -1
     verdict = next((v for v in verdicts if v.cycle == number), None)
     rollout = next((r for r in ledger.all(Rollout, loop) if r.cycle == number), None)
     measured = _measured(house, split)
     return Situation(
         settings=house.settings,
-        end=house.log.end(),
+        end=end,
         split=split,
         cadence=max(ledger.all(Cadence, loop), key=lambda c: c.since, default=None),
         cycle=cycle,
@@ -43,9 +45,10 @@ def gather(house: Installation, *, reviewed: int, failure: str) -> Situation:
         challenger=next((m.name for m in models if m.cycle == number), None),
         verdict=verdict.outcome if verdict else "",
         verdict_reason=verdict.reason if verdict else "",
-        decisions=len(verdicts),
+        decisions=sum(verdict.alpha > 0 for verdict in verdicts),
         rollout=rollout,
-        live=_live(house, rollout) if rollout and rollout.state in ("shadow", "canary") else None,
+        live=_live(house, rollout, end=end) if rollout and rollout.state in ("shadow", "canary") else None,
+        trouble=trouble,
         failure=failure,
     )
 
@@ -58,11 +61,15 @@ def _measured(house: Installation, split: TrafficSplit | None) -> tuple[Measurem
 
 def _run(house: Installation, cycle: Cycle) -> RunState | None:
     specs = [spec for spec in house.ledger.all(RunSpec, house.settings.name) if spec.cycle == cycle.number]
-    return house.launcher.poll(specs[-1].id) if specs else None
+    if not specs:
+        return None
+    try:
+        return house.launcher.poll(specs[-1].id)
+    except NotFound as error:  # its folder is gone: the same as a run that died without a word
+        return RunState(id=specs[-1].id, phase="vanished", done=0, total=0, metrics={}, reason=str(error), log_tail="")
 
 
-def _live(house: Installation, rollout: Rollout) -> LiveEvidence:
-    end = house.log.end()
+def _live(house: Installation, rollout: Rollout, *, end: int) -> LiveEvidence:
     scores = house.log.scores(after=rollout.since_position, until=end)
     challenger = scores.model == rollout.challenger
     shadow, canary = challenger & (scores.arm == "shadow"), challenger & (scores.arm == "canary")

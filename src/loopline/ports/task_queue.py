@@ -26,7 +26,8 @@ class TaskQueue(Protocol):
     def submit(self, annotations: Sequence[Annotation], *, loop: LoopName) -> int:
         """Store answers and return how many were new. Idempotent by annotation id and by (task, annotator).
 
-        An answer whose lease has run out still counts. Raises NotFound for an unknown task.
+        An answer whose lease has run out still counts. Raises NotFound for an unknown task; Conflict for an id that
+        stands for another task, annotator or label, or for an undone answer. Nothing of a refused call is stored.
         """
         ...
 
@@ -43,12 +44,14 @@ class TaskQueue(Protocol):
 
 
 class Answers(NamedTuple):
-    """The standing answers of a batch with their tasks, index-aligned per answer."""
+    """A batch: its tasks, the answers to them that stand, and who passed."""
 
     tasks: tuple[Task, ...]
     """Every task of the batch, gold included, by id."""
     annotations: tuple[Annotation, ...]
     """Standing answers only, by (task, id)."""
+    skips: tuple[Skip, ...]
+    """Who passed on a task, or on its content under another task: they are not asked. By (task, annotator, time)."""
 
 
 class AnswerBook(Protocol):
@@ -59,7 +62,14 @@ class AnswerBook(Protocol):
         ...
 
     def answers(self, loop: LoopName, *, cycle: int) -> Answers:
-        """The cycle's tasks and standing answers. Answers of paused annotators do not stand, gold answers excepted."""
+        """The cycle's tasks, standing answers and skips.
+
+        Answers of paused annotators do not stand, gold answers excepted.
+        """
+        ...
+
+    def given(self, loop: LoopName, *, cycle: int) -> tuple[Annotation, ...]:
+        """Every answer to the cycle's tasks by (task, id): also what does not stand, or was undone."""
         ...
 
     def gold_answers(self, loop: LoopName) -> tuple[tuple[Task, Annotation], ...]:

@@ -1,5 +1,7 @@
 """What the controller can order, and the situation it decides from."""
 
+from datetime import datetime
+
 import msgspec
 
 from loopline.records.cycle import Cadence, Cycle
@@ -171,6 +173,14 @@ class LiveEvidence(msgspec.Struct, frozen=True, kw_only=True):
     """Share of shadow answers with the incumbent's label, in [0, 1]; 0 when there is none."""
 
 
+class Reviewed(msgspec.Struct, frozen=True, kw_only=True):
+    """What the last review of a batch saw."""
+
+    annotations: int
+    """Standing answers."""
+    at: datetime
+
+
 class Situation(msgspec.Struct, frozen=True, kw_only=True):
     """All that ``decide`` looks at: the stored state of one loop, gathered by the runner."""
 
@@ -192,8 +202,8 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     """Those now raised."""
     progress: Progress | None
     """Of the open batch."""
-    reviewed: int
-    """Annotations that the last review had seen."""
+    reviewed: Reviewed | None
+    """What the last review of the open batch saw; None before the first, and after a restart."""
     run: RunState | None
     """Of the open cycle."""
     next_version: VersionName
@@ -204,11 +214,13 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     """Outcome of the open cycle's judgement; empty before it."""
     verdict_reason: str
     decisions: int
-    """Judgements in the ledger so far."""
+    """Judgements so far that spent alpha: those in which a pass was possible."""
     rollout: Rollout | None
     """Of the open cycle."""
     live: LiveEvidence | None
     """While a rollout is under way."""
+    trouble: str
+    """The newest failure of any command that is still being tried; empty when all went well."""
     failure: str
     """Why the open cycle's last command failed for good; empty otherwise."""
 

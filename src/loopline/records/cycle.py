@@ -53,3 +53,5 @@ class Cadence(msgspec.Struct, frozen=True, kw_only=True):
     """The worst open signal, in [0, 1]."""
     since: datetime
     reason: str
+    settings: str = ""
+    """The pace, budgets and bounds of ``loop.toml`` that it was made under: another text there makes a new cadence."""

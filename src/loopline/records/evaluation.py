@@ -42,7 +42,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     decision: int
     """k: this is the k-th decision of the loop's ledger."""
     alpha: float
-    """What this decision may spend: alpha * 6 / (pi^2 k^2)."""
+    """What this decision may spend: alpha * 6 / (pi^2 k^2); 0 when too few rows made a pass impossible."""
     comparisons: tuple[Comparison, ...]
     leaks: int
     """Training rows found in the reserve; any makes the verdict fail."""

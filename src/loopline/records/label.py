@@ -36,3 +36,8 @@ class LabelBatch(msgspec.Struct, frozen=True, kw_only=True):
     """Samples behind alpha."""
     annotations: int
     reason: str
+    answers: tuple[str, ...] = ()
+    """Ids of the annotations it was derived from, gold answers included, sorted; what is said later is not among them.
+
+    Empty in batches that were stored before this was kept.
+    """

@@ -35,10 +35,11 @@ Stored = (
 
 
 class Raise(msgspec.Struct, frozen=True, kw_only=True):
-    """Ask more people about a task."""
+    """Ask this many people about a task: more than before, or fewer when nobody is there to be asked."""
 
     task: TaskId
     wanted: int
+    """Replaces the task's ``wanted``; at 0 the task is over without an answer."""
 
 
 class Activity(msgspec.Struct, frozen=True, kw_only=True):

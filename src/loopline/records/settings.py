@@ -19,7 +19,7 @@ class CaptureSettings(msgspec.Struct, frozen=True, kw_only=True):
     sample: float = 1.0
     """Share of predictions kept, deterministic by id, in (0, 1]."""
     group_by: str = ""
-    """Request parameter whose value groups samples; empty: equal inputs are a group."""
+    """Request parameter whose value groups samples; empty: texts of equal words are a group, and equal tabular rows."""
     reserve: float = 0.05
     """Share of groups sealed for evaluation, in [0, 0.5]."""
 

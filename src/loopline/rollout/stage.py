@@ -10,10 +10,10 @@ from loopline.records.ids import VersionName
 from loopline.records.rollout import Rollout, TrafficSplit
 from loopline.records.settings import RolloutSettings, Settings
 from loopline.rollout.guards import Standing, breach, standing
-from loopline.rollout.steps import WHOLE, Step, canary, first, promoted, rolled_back, shadow
+from loopline.rollout.steps import WHOLE, Step, canary, first, promoted, rolled_back, shadow, withdrawn
 
-PHASES = 2
-"""Shadow and canary: each spends half of alpha."""
+__all__ = ["advance", "withdrawn"]
+PHASES = 2  # shadow and canary: each spends half of alpha
 
 
 def advance(  # noqa: PLR0913  stage recipes take what they weigh by name
@@ -29,10 +29,9 @@ def advance(  # noqa: PLR0913  stage recipes take what they weigh by name
     """The rollout's next move, or None to hold: shadow, the canary steps, promotion, or back to the incumbent.
 
     A loop's first version is promoted at once. The guards come first at each look: five failures in a row, or
-    anytime-valid evidence that the challenger fails more often than the incumbent beside it, ends the rollout.
-    ``rollout.alpha`` bounds the chance of the latter for a challenger that fails no more often, over all looks of both
-    phases. In shadow both answer the same requests, which brings their counts closer and makes a false
-    rollback rarer than stated. Agreement with the incumbent is reported and decides nothing.
+    anytime-valid evidence that the challenger fails more often than the incumbent beside it. ``rollout.alpha`` bounds
+    the chance of the latter for one that fails no more often, over all looks of both phases; in shadow both answer
+    the same requests, so it is rarer still. Agreement decides nothing. A step past its horizon ends undecided.
     """
     rules = settings.rollout
     if split is None:
@@ -53,9 +52,13 @@ def advance(  # noqa: PLR0913  stage recipes take what they weigh by name
     if trouble:
         back = f"{challenger} rolled back from {rollout.state}: {trouble}; {rollout.incumbent} answers everything"
         return rolled_back(replace(seen, reason=back), split=split, now=now)
-    if trial.answers < (rules.shadow if in_shadow else rules.step_predictions):
+    wanted = rules.shadow if in_shadow else rules.step_predictions
+    if trial.answers >= wanted:
+        return _forward(seen, held=held, split=split, rules=rules, now=now)
+    if (now - rollout.since).total_seconds() < rules.horizon_seconds:
         return None
-    return _forward(seen, held=held, split=split, rules=rules, now=now)
+    late = f"{trial.answers:,} of {wanted:,} {rollout.state} answers within the horizon; {rollout.incumbent} stays"
+    return withdrawn(seen, split=split, reason=late, now=now)
 
 
 def _forward(seen: Rollout, *, held: Standing, split: TrafficSplit, rules: RolloutSettings, now: datetime) -> Step:

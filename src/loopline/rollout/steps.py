@@ -57,6 +57,12 @@ def promoted(rollout: Rollout, *, split: TrafficSplit, step: int, now: datetime)
     return Step(replace(rollout, state="promoted", step=step, since=now), moved)
 
 
+def withdrawn(rollout: Rollout, *, split: TrafficSplit, reason: str, now: datetime) -> Step:
+    """The rollout ends undecided: the incumbent answers everything again, and the reason says why."""
+    back = rolled_back(rollout, split=split, now=now)
+    return Step(replace(back.rollout, state="inconclusive", reason=reason), back.split)
+
+
 def rolled_back(rollout: Rollout, *, split: TrafficSplit, now: datetime) -> Step:
     """The incumbent answers everything again, as it did before."""
     moved = replace(split, revision=split.revision + 1, challenger=None, basis_points=0, shadow=False)

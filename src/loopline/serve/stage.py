@@ -17,6 +17,7 @@ from loopline.records.rollout import TrafficSplit
 from loopline.records.settings import Settings
 from loopline.records.signature import Row
 from loopline.serve.asking import Answers, ask
+from loopline.serve.patience import Look, is_due, looked
 from loopline.serve.sample import RoleOf, samples
 from loopline.serve.shadow import Record, Shadow
 from loopline.serve.table import EMPTY, Loaded, attempts, survey, unseen
@@ -31,7 +32,7 @@ class Gateway:
 
     def __init__(self, settings: Settings, *, clock: Clock, counters: Counters, role: RoleOf, record: Record) -> None:
         self._settings, self._role, self._record = settings, role, record
-        self.table, self._settled = EMPTY, -1
+        self.table, self._look, self._clock = EMPTY, Look(), clock
         self.refusals: dict[VersionName, str] = {}
         """Versions that the newest split names and that get no traffic, each with the reason."""
         self._ask = partial(ask, now=clock.now, timer=perf_counter_ns)
@@ -55,19 +56,25 @@ class Gateway:
         raise Unavailable("model", reason=reason, remedy="the failure is on record; try again")
 
     def refresh(self, ledger: Ledger, *, objects: ObjectStore, engine: Engine) -> bool:
-        """Load, verify and warm what the newest split needs, then swap; whether it did. No news is cheap."""
+        """Load, verify and warm what the newest split needs, then swap; whether it did. No news is cheap.
+
+        A version that breaks a rule stays refused; one that failed otherwise is tried again after 1, 2, ... 60 s.
+        """
         newest = max(ledger.all(TrafficSplit, self._settings.name), key=lambda split: split.revision, default=None)
-        if newest is None or newest.revision == self._settled:
+        if newest is None or not is_due(self._look, revision=newest.revision, now=self._clock.now()):
             return False
         found = survey(newest, load=partial(self._load, ledger=ledger, objects=objects, engine=engine))
-        self.refusals, self._settled = found.refusals, newest.revision if found.is_settled else -1
+        last, now, self.refusals = self._look, self._clock.now(), found.refusals
+        self._look = looked(last, revision=newest.revision, is_settled=found.is_settled, now=now)
         self.table, before = found.table or self.table, self.table
         return self.table != before
 
-    def close(self) -> None:
-        """Finish the shadow answers that wait, and stop."""
-        self._shadow.end()
-        self._thread.join()
+    def close(self, *, patience: float = 5.0) -> None:
+        """Finish the shadow answers that wait, and stop; after so many seconds of no end they are counted as lost."""
+        if self._shadow.end(patience=patience):
+            self._thread.join(timeout=patience)
+        if self._thread.is_alive():
+            self._shadow.abandon()
 
     def _load(self, name: VersionName, *, ledger: Ledger, objects: ObjectStore, engine: Engine) -> Loaded:
         version = ledger.get(ModelVersion, name, loop=self._settings.name)

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from loopline.errors import NotFound, Unavailable
+from loopline.errors import Conflict, InvalidRecord, NotFound, Unavailable
 from loopline.records.ids import VersionName
 from loopline.records.model import ModelVersion
 from loopline.records.prediction import Arm
@@ -49,7 +49,7 @@ class Survey(NamedTuple):
     refusals: dict[VersionName, str]
     """Why each version that is missing from the table is missing."""
     is_settled: bool
-    """Whether looking again would find the same: no version was only unavailable."""
+    """Whether looking again would find the same: each version is loaded, or breaks a rule."""
 
 
 def survey(split: TrafficSplit, *, load: Callable[[VersionName], Loaded]) -> Survey:
@@ -62,7 +62,7 @@ def survey(split: TrafficSplit, *, load: Callable[[VersionName], Loaded]) -> Sur
     return Survey(
         table=Table(split=split, loaded=loaded) if split.incumbent in loaded else None,
         refusals={name: told(error) for name, error in refused.items()},
-        is_settled=not any(isinstance(error, Unavailable) for error in refused.values()),
+        is_settled=all(isinstance(error, InvalidRecord | Conflict) for error in refused.values()),
     )
 
 

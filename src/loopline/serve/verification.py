@@ -1,55 +1,14 @@
-"""Whether a loaded model is the one that was packaged, and whether what it says is a distribution."""
+"""Whether a loaded model is the one that was packaged."""
 
 from collections.abc import Sequence
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from loopline.errors import InvalidRecord
-from loopline.records.model import Checks
 from loopline.records.signature import Row, Signature
+from loopline.records.soundness import TOLERANCE, checks_in, sound
 from loopline.serve.table import Loaded
-
-TOLERANCE = 1e-6
-"""Largest difference to what the packager saw."""
-
-
-def checks_in(content: bytes, *, signature: Signature) -> Checks:
-    """The checks behind their JSON, once they fit the signature. Raises InvalidRecord.
-
-    >>> content = b'{"rows": ["x"], "probabilities": [[0.5, 0.5]]}'
-    >>> checks_in(content, signature=Signature(input="text", labels=("a", "b"))).rows
-    ('x',)
-    """
-    try:
-        checks = msgspec.json.decode(content, type=Checks)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidRecord("checks", found=str(error), expected="rows and their probabilities as JSON") from error
-    for row in checks.rows:
-        signature.check(row)
-    widths, classes = {len(p) for p in checks.probabilities}, len(signature.labels)
-    if not checks.rows or len(checks.rows) != len(checks.probabilities) or widths != {classes}:
-        found = f"{len(checks.rows)} rows with {len(checks.probabilities)} distributions over {sorted(widths)} classes"
-        raise InvalidRecord("checks", found=found, expected=f"as many of each, at least one, over {classes} classes")
-    return checks
-
-
-def sound(p: NDArray[np.float32], *, rows: int, classes: int) -> NDArray[np.float32]:
-    """``p`` as it is, when it has shape (rows, classes), is finite and in [0, 1], and every row sums to 1.
-
-    Raises InvalidRecord otherwise: a model that says anything else has failed.
-    """
-    if p.shape != (rows, classes):
-        raise InvalidRecord("model output", found=f"shape {p.shape}", expected=f"({rows}, {classes})")
-    if not np.isfinite(p).all() or p.min() < 0 or p.max() > 1 + TOLERANCE:
-        found = f"values from {p.min():.4g} to {p.max():.4g}"
-        raise InvalidRecord("model output", found=found, expected="probabilities in [0, 1]")
-    sums = p.sum(axis=1)
-    worst = int(np.abs(sums - 1).argmax())
-    if abs(sums[worst] - 1) >= 1e-3:
-        raise InvalidRecord("model output", found=f"row {worst} sums to {sums[worst]:.4g}", expected="1")
-    return p
 
 
 def prediction_of(loaded: Loaded, *, rows: Sequence[Row]) -> NDArray[np.float32]:

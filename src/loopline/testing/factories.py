@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from loopline.orchestrate.cadence import written
 from loopline.records.cycle import Cadence, Cycle
 from loopline.records.dataset import Anchor, DatasetVersion, LabelledRow
 from loopline.records.ids import CommandId, PredictionId, RunId, TaskId, VersionName
@@ -159,7 +160,14 @@ def cycle(number: int = 1, **changes: object) -> Cycle:
 def cadence(**changes: object) -> Cadence:
     """The calm pace."""
     default = Cadence(
-        loop=LOOP, interval_seconds=21_600.0, budget=20, explore=0.1, severity=0.0, since=NOW, reason="nothing drifts"
+        settings=written(settings()),
+        loop=LOOP,
+        interval_seconds=21_600.0,
+        budget=20,
+        explore=0.1,
+        severity=0.0,
+        since=NOW,
+        reason="nothing drifts",
     )
     return msgspec.structs.replace(default, **changes)
 

@@ -17,10 +17,10 @@ from loopline.adapters.memory.queue import MemoryTaskQueue
 from loopline.errors import NotFound
 from loopline.orchestrate.awaited import awaited
 from loopline.orchestrate.installation import Installation
-from loopline.orchestrate.lineage import Step, makers_of, why
+from loopline.orchestrate.lineage import Step, makers_of, named, why
 from loopline.orchestrate.situation import gather
 from loopline.ports.counters import Counters
-from loopline.records.command import Command, Situation
+from loopline.records.command import Command, Reviewed, Situation
 from loopline.testing import factories as make
 
 
@@ -66,8 +66,11 @@ class StoredConsole:
 
     def situation(self) -> Situation:
         """What is stored, as ``decide`` sees it once every answer has been weighed."""
-        found = gather(self._house, reviewed=0, failure="")
-        return structs.replace(found, reviewed=found.progress.annotations if found.progress else 0)
+        found = gather(self._house, reviewed=None, trouble="")
+        if found.progress is None:
+            return found
+        weighed = Reviewed(annotations=found.progress.annotations, at=self._house.clock.now())
+        return structs.replace(found, reviewed=weighed)
 
     def awaited(self) -> str:
         """What is due or awaited, and why."""
@@ -76,10 +79,8 @@ class StoredConsole:
     def why(self, entity: str) -> Step:
         """The tree behind an entity, named whole or by its id alone. Raises NotFound."""
         activities = self._house.ledger.activities(self._house.settings.name)
-        made = makers_of(activities)
-        for name in (entity, f"model:{entity}", f"dataset:{entity}", f"cycle:{entity}"):
-            if name in made:
-                return why(name, activities)
+        if name := named(entity, makers_of(activities)):
+            return why(name, activities)
         raise NotFound("entity", entity)
 
     def tick(self) -> Sequence[Command]:

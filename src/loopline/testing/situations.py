@@ -25,7 +25,7 @@ def situation(**changes: object) -> Situation:
         quiet=0,
         signals=(),
         progress=None,
-        reviewed=-1,
+        reviewed=None,
         run=None,
         next_version=VersionName("v1"),
         challenger=None,
@@ -34,6 +34,7 @@ def situation(**changes: object) -> Situation:
         decisions=0,
         rollout=None,
         live=None,
+        trouble="",
         failure="",
     )
     return structs.replace(empty, **changes)

@@ -1,9 +1,7 @@
 """DatasetVersion -> ModelVersion: order a run; later, take up what it left and hold it to its own numbers."""
 
 from datetime import datetime
-from typing import Final
 
-import msgspec
 import numpy as np
 
 from loopline.errors import InvalidRecord
@@ -13,12 +11,10 @@ from loopline.ports.object_store import ObjectStore
 from loopline.records.cycle import Cycle
 from loopline.records.dataset import DatasetVersion
 from loopline.records.ids import RunId, VersionName
-from loopline.records.model import Checks, ModelVersion, RunSpec
+from loopline.records.model import ModelVersion, RunSpec
 from loopline.records.settings import Settings
+from loopline.records.soundness import TOLERANCE, checks_in, sound
 from loopline.train.verify import difference
-
-TOLERANCE: Final = 1e-6
-"""The largest difference of a probability that is still the same answer."""
 
 
 def plan(cycle: Cycle, *, dataset: DatasetVersion, objects: ObjectStore, settings: Settings, attempt: int) -> RunSpec:
@@ -48,22 +44,22 @@ def collect(  # noqa: PLR0913  stage recipes take their ports by name
     dataset: DatasetVersion,
     now: datetime,
 ) -> ModelVersion:
-    """The challenger that the finished run made, verified: loaded as serving loads it, it repeats its own numbers."""
+    """The challenger that the finished run made, verified: what serving would refuse is refused here.
+
+    Loaded as serving loads it, it gives probabilities and repeats its own numbers. Raises InvalidRecord otherwise.
+    """
     if dataset.id != spec.dataset:
         raise InvalidRecord(f"run {spec.id}", found=f"dataset {spec.dataset[:12]}", expected=f"{dataset.id[:12]}")
     result, package = launcher.result(spec.id), launcher.package(spec.id)
-    try:
-        checks = msgspec.json.decode(package.checks, type=Checks)
-    except msgspec.DecodeError as error:
-        raise InvalidRecord(f"checks of run {spec.id}", found=str(error), expected="rows and probabilities") from error
+    checks = checks_in(package.checks, signature=spec.signature, thing=f"checks of run {spec.id}")
     predictor = engine.load(package.model, engine=result.engine, signature=spec.signature)
-    answers = predictor.predict(checks.rows)
+    thing, classes = f"model of run {spec.id}", len(spec.signature.labels)
+    for rows in (checks.rows[:1], checks.rows):  # most requests hold a single row
+        answers = sound(predictor.predict(rows), rows=len(rows), classes=classes, thing=thing)
     apart = difference(np.array(checks.probabilities, dtype=np.float64), np.asarray(answers, dtype=np.float64))
-    if not checks.rows or apart.largest > TOLERANCE:
+    if apart.largest > TOLERANCE:
         found = f"probabilities {apart.largest:.3g} apart, {apart.flips} of {len(checks.rows)} labels different"
-        raise InvalidRecord(
-            f"model of run {spec.id}", found=found if checks.rows else "no check rows", expected=f"within {TOLERANCE:g}"
-        )
+        raise InvalidRecord(thing, found=found, expected=f"within {TOLERANCE:g}")
     return ModelVersion(
         name=name, loop=spec.loop, cycle=spec.cycle,
         artifact=objects.put(package.model), engine=result.engine, signature=spec.signature,

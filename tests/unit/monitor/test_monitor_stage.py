@@ -76,6 +76,7 @@ class Watcher:
             version=version,
             previous=tuple(self.measurements.values()),
             raised=tuple(s for s in self.signals.values() if s.state == "raised"),
+            since=0,
             until=until,
             settings=self.settings,
             now=NOW,

@@ -8,7 +8,7 @@ from msgspec import structs
 
 from loopline.orchestrate.cadence import budget_at, explore_at, interval_at, next_cadence
 from loopline.records.command import Situation
-from loopline.records.settings import CadenceSettings
+from loopline.records.settings import CadenceSettings, SelectSettings
 from loopline.testing.factories import NOW, cadence, settings, signal
 from loopline.testing.situations import situation
 
@@ -72,3 +72,12 @@ def test_after_seven_quiet_days_the_loop_rests_at_its_slowest() -> None:
     slower = next_cadence(state, NOW + timedelta(days=7))
     assert slower is not None
     assert slower.interval_seconds == 21_600 / 0.7
+
+
+def test_a_new_pace_in_loop_toml_holds_at_once() -> None:
+    quicker = settings(select=SelectSettings(every_seconds=3_600, budget=50))
+    changed = next_cadence(structs.replace(world(), settings=quicker), NOW)
+    assert changed is not None
+    assert (changed.interval_seconds, changed.budget) == (3_600.0, 50)
+    assert changed.reason == "a cycle every 1 h, 50 labels: loop.toml asks for it now"
+    assert next_cadence(structs.replace(world(), settings=quicker, cadence=changed), NOW) is None

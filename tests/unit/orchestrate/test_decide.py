@@ -6,8 +6,9 @@ import pytest
 from msgspec import structs
 
 from loopline.orchestrate.awaited import awaited
+from loopline.orchestrate.cadence import written
 from loopline.orchestrate.decide import decide
-from loopline.records.command import Situation
+from loopline.records.command import Reviewed, Situation
 from loopline.records.ids import RunId, VersionName
 from loopline.records.model import RunState
 from loopline.records.settings import SelectSettings
@@ -19,6 +20,10 @@ from loopline.testing.situations import LIVE, SETTINGS, situation
 def run(phase: str, attempt: int = 1, reason: str = "", log_tail: str = "") -> RunState:
     name = RunId(f"sentiment/run/1/{attempt}")
     return RunState(id=name, phase=phase, done=0, total=1, metrics={}, reason=reason, log_tail=log_tail)  # type: ignore[arg-type]
+
+
+def weighed(annotations: int) -> Reviewed:
+    return Reviewed(annotations=annotations, at=NOW)
 
 
 def said(now_situation: Situation, now=NOW) -> list[str]:
@@ -73,10 +78,10 @@ def test_each_phase_has_one_next_command(phase: str, more: dict[str, object], ex
 
 def test_labelling_weighs_every_new_answer_before_the_batch_is_called_complete() -> None:
     done = Progress(tasks=2, done=2, annotations=5, by_stratum={"chosen": (2, 2)})
-    assert said(at("published", progress=done, reviewed=4)) == ["Review"]
-    assert said(at("published", progress=done, reviewed=5)) == ["Aggregate"]
+    assert said(at("published", progress=done, reviewed=weighed(4))) == ["Review"]
+    assert said(at("published", progress=done, reviewed=weighed(5))) == ["Aggregate"]
     waiting = structs.replace(done, done=1)
-    assert said(at("published", progress=waiting, reviewed=5)) == []
+    assert said(at("published", progress=waiting, reviewed=weighed(5))) == []
 
 
 def test_a_crashed_trainer_ends_the_cycle_with_its_log() -> None:
@@ -114,7 +119,7 @@ def test_the_clock_opens_a_cycle_only_when_there_is_something_to_choose_from() -
 
 def test_by_volume_only_means_that_a_quiet_clock_opens_nothing() -> None:
     only = structs.replace(SETTINGS, select=SelectSettings(every_seconds=0, volume=10_000))
-    pace = cadence(interval_seconds=60.0, severity=0.0, budget=20, since=NOW)
+    pace = cadence(interval_seconds=60.0, severity=0.0, budget=20, since=NOW, settings=written(only))
     rested = cycle(1, phase="closed", until=0, closed_at=NOW)
     state = situation(settings=only, has_base=True, split=split(), cycle=rested, cadence=pace, end=500, measured=500)
     assert "OpenCycle" not in said(state, NOW + timedelta(days=9))
@@ -135,7 +140,7 @@ def test_a_first_version_that_cannot_be_trained_is_tried_again_later() -> None:
     state = situation(has_base=True, cycle=failed)
     assert said(state, NOW + timedelta(seconds=29)) == []
     assert said(state, NOW + timedelta(seconds=31)) == ["OpenCycle"]
-    assert awaited(state, NOW) == "no version is live: train.py: no such file"
+    assert awaited(state, NOW) == "no version is live: train.py: no such file; tried again in 30 s"
 
 
 def test_the_monitor_looks_once_a_tick() -> None:
@@ -151,5 +156,25 @@ def test_deciding_twice_gives_the_same_commands() -> None:
 
 def test_what_is_awaited_is_one_sentence() -> None:
     waiting = Progress(tasks=40, done=12, annotations=30, by_stratum={})
-    state = at("published", progress=waiting, reviewed=30)
+    state = at("published", progress=waiting, reviewed=weighed(30))
     assert awaited(state, NOW) == "cycle 1: people's answers: 12 of 40 tasks are done"
+
+
+def test_a_batch_that_stands_still_is_looked_at_again_after_a_lease() -> None:
+    waiting = Progress(tasks=2, done=1, annotations=3, by_stratum={})
+    state = at("published", progress=waiting, reviewed=weighed(3))
+    lease = SETTINGS.annotate.lease_seconds
+    assert said(state, NOW + timedelta(seconds=lease - 1)) == []
+    assert said(state, NOW + timedelta(seconds=lease)) == ["Review"]
+
+
+def test_what_goes_wrong_again_and_again_is_said() -> None:
+    state = situation(trouble="ImportBase failed 2 times: base.jsonl, line 7: found no label")
+    assert awaited(state, NOW).startswith("in trouble, tried again: ImportBase failed 2 times: base.jsonl, line 7")
+
+
+def test_a_cycle_looks_back_over_a_bounded_window() -> None:
+    rested = cycle(3, phase="closed", until=1_000_000, closed_at=NOW)
+    state = situation(has_base=True, split=split(), cycle=rested, end=1_300_000, measured=1_300_000)
+    (opened,) = decide(state, NOW)
+    assert opened.cycle.until - opened.cycle.after == 200_000

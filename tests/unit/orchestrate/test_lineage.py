@@ -1,6 +1,6 @@
 """Every thing has a maker, and the walk back ends in the outside world."""
 
-from loopline.orchestrate.lineage import entities, orphans, why
+from loopline.orchestrate.lineage import DEPTH, entities, orphans, why
 from loopline.testing.factories import activity
 
 ACTS = (
@@ -29,3 +29,8 @@ def test_what_nobody_made_is_an_orphan() -> None:
     assert orphans((), (activity(id="t", used=("dataset:gone", "annotator:ana"), generated=("model:v3",)),)) == (
         "dataset:gone",
     )
+
+
+def test_a_thousand_generations_end_in_an_answer() -> None:
+    acts = tuple(activity(f"a{i}", generated=(f"dataset:c{i + 1}",), used=(f"dataset:c{i}",)) for i in range(1_000))
+    assert len(entities(why("dataset:c1000", acts))) == DEPTH + 1

@@ -1,9 +1,10 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from loopline.records.command import ArmTally, LiveEvidence
 from loopline.records.cycle import Cycle
@@ -76,6 +77,18 @@ def test_the_shadow_holds_until_its_answers_are_in() -> None:
     begun = started()
     assert move(begun.split, begun.rollout, None) is None
     assert move(begun.split, begun.rollout, evidence(incumbent=arm(299), shadow=arm(299))) is None
+
+
+def test_a_step_that_traffic_never_fills_ends_undecided_at_its_horizon() -> None:
+    begun = started()
+    waiting = evidence(shadow=arm(299))
+    old = structs.replace(begun.rollout, since=NOW - timedelta(seconds=RULES.horizon_seconds))
+    ended = move(begun.split, old, waiting)
+    assert ended is not None
+    assert (ended.rollout.state, ended.split.incumbent, ended.split.challenger) == ("inconclusive", "v1", None)
+    assert ended.rollout.reason == "299 of 300 shadow answers within the horizon; v1 stays"
+    almost = structs.replace(begun.rollout, since=NOW - timedelta(seconds=RULES.horizon_seconds - 1))
+    assert move(begun.split, almost, waiting) is None
 
 
 def test_agreement_is_reported_and_decides_nothing() -> None:

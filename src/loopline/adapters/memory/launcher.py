@@ -50,6 +50,11 @@ class MemoryLauncher:
         """The bytes that the function gave."""
         return self._finished(run).package
 
+    def forget(self) -> None:
+        """Lose every run, as when the folder of runs was deleted."""
+        self._specs.clear()
+        self._fates.clear()
+
     def cancel(self, run: RunId) -> None:
         """The run has failed, if it was running."""
         if self._fate(run) is None:

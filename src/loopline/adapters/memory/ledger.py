@@ -73,11 +73,11 @@ class MemoryLedger:
                 added[task.id] = touched[task.id] = task
             elif known != task:
                 raise Conflict(f"task {task.id}", found="another task under this id", expected="a new id")
-        for more in entry.raises:
-            now = touched.get(more.task) or self.state.tasks.get(more.task)
+        for change in entry.raises:
+            now = touched.get(change.task) or self.state.tasks.get(change.task)
             if now is None:
-                raise NotFound("task", more.task)
-            touched[more.task] = msgspec.structs.replace(now, wanted=max(now.wanted, more.wanted))
+                raise NotFound("task", change.task)
+            touched[change.task] = msgspec.structs.replace(now, wanted=change.wanted)
         return added, touched
 
 

@@ -40,11 +40,15 @@ class MemoryTaskQueue:
         return tuple(given)
 
     def submit(self, annotations: Sequence[Annotation], *, loop: LoopName) -> int:
-        """Store answers and return how many were new. Raises NotFound for an unknown task, and stores none then."""
+        """Store answers and return how many were new. Raises NotFound, Conflict, and stores none of them then."""
         with self.state.lock:
             for name in sorted({annotation.task for annotation in annotations}):
                 self._task(name, loop)
-            return sum(self._answer(annotation, loop) for annotation in annotations)
+            new = self._new(annotations, loop)
+            for annotation in new:
+                self.state.answers[loop, annotation.id] = Answer(annotation=annotation, loop=loop)
+                self._end_lease(annotation.task, annotation.annotator)
+        return len(new)
 
     def skip(self, skip: Skip, *, loop: LoopName) -> None:
         """Give the task back with a reason; this annotator is not asked about it again."""
@@ -96,11 +100,23 @@ class MemoryTaskQueue:
         )
 
     def answers(self, loop: LoopName, *, cycle: int) -> Answers:
-        """The cycle's tasks and standing answers."""
+        """The cycle's tasks, standing answers and skips."""
         with self.state.lock:
             tasks = self._batch(loop, cycle)
             said = [annotation for task in tasks for annotation in self.state.standing(task)]
-        return Answers(tasks=tasks, annotations=tuple(sorted(said, key=lambda one: (one.task, one.id))))
+            skips = [skip for task in tasks for skip in self.state.passed(task)]
+        return Answers(
+            tasks=tasks,
+            annotations=tuple(sorted(said, key=lambda one: (one.task, one.id))),
+            skips=tuple(sorted(skips, key=lambda one: (one.task, one.annotator, one.at, one.reason))),
+        )
+
+    def given(self, loop: LoopName, *, cycle: int) -> tuple[Annotation, ...]:
+        """Every answer to the cycle's tasks: also what does not stand, or was undone."""
+        with self.state.lock:
+            batch = {task.id for task in self._batch(loop, cycle)}
+            said = [a.annotation for a in self.state.answers.values() if a.annotation.task in batch]
+        return tuple(sorted(said, key=lambda one: (one.task, one.id)))
 
     def gold_answers(self, loop: LoopName) -> tuple[tuple[Task, Annotation], ...]:
         """Every answer to a gold task that was not undone, by anyone, in order of time."""
@@ -146,17 +162,32 @@ class MemoryTaskQueue:
             or any(o.content == task.content and o.loop == task.loop and o.id != task.id for o in asked)
         )
 
-    def _answer(self, annotation: Annotation, loop: LoopName) -> bool:
-        key = (loop, annotation.id)
-        given = {one.annotator for one in self.state.given(annotation.task)}
-        if key in self.state.answers or annotation.annotator in given:
-            return False
-        self.state.answers[key] = Answer(annotation=annotation, loop=loop)
-        self._end_lease(annotation.task, annotation.annotator)
-        return True
+    def _new(self, annotations: Sequence[Annotation], loop: LoopName) -> list[Annotation]:
+        """Those that are no repeats. Raises Conflict for an id that stands for another answer."""
+        known = {name: answer for (own, name), answer in self.state.answers.items() if own == loop}
+        given = {(a.annotation.task, a.annotation.annotator) for a in known.values() if a.withdrawn is None}
+        new = []
+        for one in annotations:
+            if one.id in known:
+                _check_repeat(one, known[one.id])
+            elif (one.task, one.annotator) not in given:
+                known[one.id] = Answer(annotation=one, loop=loop)
+                given.add((one.task, one.annotator))
+                new.append(one)
+        return new
 
     def _end_lease(self, task: TaskId, annotator: str) -> None:
         """Nothing is held any more, and the person counts as asked, even when they answered without a claim."""
         before = self.state.leases.get((task, annotator))
         seconds = before.seconds if before else UNASKED_SECONDS
         self.state.leases[task, annotator] = Lease(until=None, seconds=seconds)
+
+
+def _check_repeat(annotation: Annotation, known: Answer) -> None:
+    """Raise Conflict unless the id stands for this very answer."""
+    said, is_undone = known.annotation, known.withdrawn is not None
+    told = said.task, said.annotator, said.label
+    if is_undone or told != (annotation.task, annotation.annotator, annotation.label):
+        kind = "undone answer" if is_undone else "answer"
+        found = f"the id stands for the {kind} of {said.annotator} to task {said.task}"
+        raise Conflict(f"answer {annotation.id}", found=found, expected="a new id")

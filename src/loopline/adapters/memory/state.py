@@ -4,6 +4,8 @@ import threading
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import msgspec
+
 from loopline.records.cycle import Cycle
 from loopline.records.ids import CommandId, LoopName, TaskId
 from loopline.records.label import LabelBatch
@@ -41,7 +43,7 @@ class MemoryState:
     """By source and id, in order of commit."""
     tasks: dict[TaskId, Task] = field(default_factory=dict)
     published: dict[TaskId, Task] = field(default_factory=dict)
-    """As they first came, before anyone asked for more answers."""
+    """As they first came, before anyone asked for more or fewer answers."""
     answers: dict[tuple[LoopName, str], Answer] = field(default_factory=dict)
     skips: dict[tuple[TaskId, str], Skip] = field(default_factory=dict)
     leases: dict[tuple[TaskId, str], Lease] = field(default_factory=dict)
@@ -69,3 +71,9 @@ class MemoryState:
         """The answers to a task that count: by annotators who are not paused; to gold, by anyone."""
         out = frozenset[str]() if task.stratum == "gold" else self.paused(task.loop)
         return [annotation for annotation in self.given(task.id) if annotation.annotator not in out]
+
+    def passed(self, task: Task) -> list[Skip]:
+        """Who passed on the task, or on its content under another task."""
+        skipped = ((self.tasks[skip.task], skip) for skip in self.skips.values())
+        same = (skip for other, skip in skipped if (other.loop, other.content) == (task.loop, task.content))
+        return [msgspec.structs.replace(skip, task=task.id) for skip in same]

@@ -1,15 +1,15 @@
 """What people said, read from SQL."""
 
-from sqlalchemy import Engine, RowMapping, case, func, or_, select
+from sqlalchemy import Engine, RowMapping, Select, case, func, or_, select
 
 from loopline.adapters.sql.codec import moment
 from loopline.adapters.sql.database import reading
 from loopline.adapters.sql.publishing import task_of
 from loopline.adapters.sql.standing import paused, standing_answers
-from loopline.adapters.sql.tables import ANNOTATION, TASK
+from loopline.adapters.sql.tables import ANNOTATION, SKIP, TASK
 from loopline.ports.task_queue import Answers
 from loopline.records.ids import LoopName, TaskId
-from loopline.records.task import Annotation, Progress, Task
+from loopline.records.task import Annotation, Progress, Skip, Task
 
 
 class SqlAnswerBook:
@@ -36,7 +36,7 @@ class SqlAnswerBook:
         )
 
     def answers(self, loop: LoopName, *, cycle: int) -> Answers:
-        """The cycle's tasks and standing answers."""
+        """The cycle's tasks, standing answers and skips."""
         batch = select(TASK).where(TASK.c.loop == loop, TASK.c.cycle == cycle).order_by(TASK.c.id)
         with reading(self._engine) as connection:
             tasks = connection.execute(batch).mappings().all()
@@ -47,7 +47,19 @@ class SqlAnswerBook:
                 .order_by(ANNOTATION.c.task, ANNOTATION.c.id)
             )
             annotations = connection.execute(said).mappings().all()
-        return Answers(tasks=tuple(map(task_of, tasks)), annotations=tuple(map(_annotation_of, annotations)))
+            skips = connection.execute(_passed(loop, cycle=cycle)).mappings().all()
+        return Answers(
+            tasks=tuple(map(task_of, tasks)),
+            annotations=tuple(map(_annotation_of, annotations)),
+            skips=tuple(map(_skip_of, skips)),
+        )
+
+    def given(self, loop: LoopName, *, cycle: int) -> tuple[Annotation, ...]:
+        """Every answer to the cycle's tasks: also what does not stand, or was undone."""
+        batch = select(ANNOTATION).where(ANNOTATION.c.loop == loop, ANNOTATION.c.cycle == cycle)
+        with reading(self._engine) as connection:
+            said = connection.execute(batch.order_by(ANNOTATION.c.task, ANNOTATION.c.id)).mappings().all()
+        return tuple(map(_annotation_of, said))
 
     def gold_answers(self, loop: LoopName) -> tuple[tuple[Task, Annotation], ...]:
         """Every answer to a gold task that was not undone, by anyone, in order of time."""
@@ -68,6 +80,22 @@ class SqlAnswerBook:
         with reading(self._engine) as connection:
             total, of_gold = connection.execute(select(func.count(), gold).where(*own)).one()
         return int(total), int(of_gold)
+
+
+def _passed(loop: LoopName, *, cycle: int) -> Select[tuple[object, ...]]:
+    """The skips of the cycle's tasks, and of their contents under other tasks."""
+    skipped, same = TASK.alias(), (SKIP.c.annotator, SKIP.c.at_us, SKIP.c.reason)
+    return (
+        select(TASK.c.id.label("task"), *same)
+        .join(skipped, (skipped.c.loop == TASK.c.loop) & (skipped.c.content == TASK.c.content))
+        .join(SKIP, SKIP.c.task == skipped.c.id)
+        .where(TASK.c.loop == loop, TASK.c.cycle == cycle)
+        .order_by(TASK.c.id, *same)
+    )
+
+
+def _skip_of(row: RowMapping) -> Skip:
+    return Skip(task=TaskId(row["task"]), annotator=row["annotator"], reason=row["reason"], at=moment(row["at_us"]))
 
 
 def _annotation_of(row: RowMapping) -> Annotation:

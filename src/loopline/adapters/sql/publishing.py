@@ -1,4 +1,4 @@
-"""Tasks enter the database, and ask for more people; always inside a ledger's transaction."""
+"""Tasks enter the database, and ask for more or fewer people; always inside a ledger's transaction."""
 
 import msgspec
 from sqlalchemy import Connection, RowMapping, select, update
@@ -33,12 +33,10 @@ def store_task(connection: Connection, task: Task) -> None:
         raise Conflict(f"task {task.id}", found="another task under this id", expected="a new id")
 
 
-def raise_wanted(connection: Connection, more: Raise) -> None:
-    """Ask for at least so many answers; never for fewer than before. Raises NotFound for an unknown task."""
-    known = connection.execute(select(TASK.c.wanted).where(TASK.c.id == more.task)).scalar()
-    if known is None:
-        raise NotFound("task", more.task)
-    connection.execute(update(TASK).where(TASK.c.id == more.task).values(wanted=max(known, more.wanted)))
+def raise_wanted(connection: Connection, now: Raise) -> None:
+    """Ask for this many answers, whatever was asked before. Raises NotFound for an unknown task."""
+    if connection.execute(update(TASK).where(TASK.c.id == now.task).values(wanted=now.wanted)).rowcount == 0:
+        raise NotFound("task", now.task)
 
 
 def task_of(row: RowMapping) -> Task:

@@ -49,7 +49,7 @@ class SqlTaskQueue:
         return tuple(map(task_of, rows))
 
     def submit(self, annotations: Sequence[Annotation], *, loop: LoopName) -> int:
-        """Store answers and return how many were new. Raises NotFound for an unknown task, and stores none then."""
+        """Store answers and return how many were new. Raises NotFound, Conflict, and stores none of them then."""
         with writing(self._engine) as connection:
             tasks = _tasks(connection, sorted({one.task for one in annotations}), loop=loop)
             return sum(_answer(connection, one, task=tasks[one.task]) for one in annotations)
@@ -160,10 +160,25 @@ def _answer(connection: Connection, annotation: Annotation, *, task: RowMapping)
         "seconds": annotation.seconds,
     }
     if not insert_new(connection, ANNOTATION, row):
+        _check_repeat(connection, annotation, loop=task["loop"])
         return False
     connection.execute(update(TASK).where(TASK.c.id == annotation.task).values(answers=TASK.c.answers + 1))
     _end_lease(connection, task, annotator=annotation.annotator)
     return True
+
+
+def _check_repeat(connection: Connection, annotation: Annotation, *, loop: str) -> None:
+    """Raise Conflict unless the id is new, or stands for this very answer."""
+    own = (ANNOTATION.c.loop == loop) & (ANNOTATION.c.id == annotation.id)
+    known = connection.execute(select(ANNOTATION).where(own)).mappings().one_or_none()
+    if known is None:  # the person's answer to this task stands under another id
+        return
+    told = known["task"], known["annotator"], known["label"]
+    is_undone = known["withdrawn_us"] is not None
+    if is_undone or told != (annotation.task, annotation.annotator, annotation.label):
+        kind = "undone answer" if is_undone else "answer"
+        found = f"the id stands for the {kind} of {known['annotator']} to task {known['task']}"
+        raise Conflict(f"answer {annotation.id}", found=found, expected="a new id")
 
 
 def _lease(

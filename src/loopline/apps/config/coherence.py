@@ -40,9 +40,9 @@ def shape(fields: Fields) -> Iterator[Problem]:
 
 def source(fields: Fields) -> Iterator[Problem]:
     """The first model comes from somewhere, and challengers from a trainer."""
-    if "base" not in fields["train"] and "model" not in fields["serve"]:
-        remedy = "version 1 is trained from train.base, or is the model in serve.model"
-        yield Problem("train.base", found="neither this nor serve.model", allowed="one of them", remedy=remedy)
+    if "base" not in fields["train"]:
+        remedy = "version 1 is trained from it"
+        yield Problem("train.base", found="nothing", allowed="a .jsonl or .csv file of labelled rows", remedy=remedy)
     if "run" not in fields["train"]:
         yield Problem("train.run", found="nothing", allowed='a trainer such as "train.py:train"')
     if "gold" in fields["annotate"] and "gold_file" not in fields["annotate"]:
@@ -86,6 +86,3 @@ def files(fields: Fields, *, folder: Path) -> Iterator[Problem]:
     script = fields["train"].get("run", "").rpartition(":")[0]
     if script.endswith(".py") and not (folder / script).is_file():
         yield Problem("train.run", found=f'"{script}", which is no file', allowed=f"a file in {folder}")
-    model = fields["serve"].get("model")
-    if model is not None and not (folder / model).exists():
-        yield Problem("serve.model", found=f'"{model}", which does not exist', allowed=f"a path in {folder}")

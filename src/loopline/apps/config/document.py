@@ -32,7 +32,7 @@ GRAMMAR: dict[str, dict[str, values.Key]] = {
         "input": values.choice("input", "text", "tabular"),
         "width": values.whole("width", 1, high=100_000),
     },
-    "serve": {"model": values.text("model", "the folder of a packaged model")},
+    "serve": {"model": values.absent("serving a model that was packaged elsewhere")},
     "capture": {
         "sample": values.number("sample", 0, 1, above=True),
         "group_by": values.text("group_by", "the name of a request parameter"),
@@ -78,6 +78,7 @@ GRAMMAR: dict[str, dict[str, values.Key]] = {
         "shadow": values.predictions("shadow"),
         "canary": values.percents("canary"),
         "step_predictions": values.whole("step_predictions", 1),
+        "horizon": values.duration("horizon_seconds"),
         "alpha": values.number("alpha", 0, 0.5, above=True),
         "approve": values.absent("asking a person before a step", accepted="auto"),
     },

@@ -1,0 +1,56 @@
+"""Whether what a model says is a distribution, and whether its checks fit its signature: one rule for every stage."""
+
+from typing import Any, Final, TypeVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from loopline.errors import InvalidRecord
+from loopline.records.model import Checks
+from loopline.records.signature import Signature
+
+TOLERANCE: Final = 1e-6
+"""The largest difference of a probability that is still the same answer."""
+
+Real = TypeVar("Real", bound="np.floating[Any]")
+
+
+def checks_in(content: bytes, *, signature: Signature, thing: str = "checks") -> Checks:
+    """The checks behind their JSON, once they fit the signature. Raises InvalidRecord about the ``thing``.
+
+    >>> content = b'{"rows": ["x"], "probabilities": [[0.5, 0.5]]}'
+    >>> checks_in(content, signature=Signature(input="text", labels=("a", "b"))).rows
+    ('x',)
+    """
+    try:
+        checks = msgspec.json.decode(content, type=Checks)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidRecord(thing, found=str(error), expected="rows and their probabilities as JSON") from error
+    for row in checks.rows:
+        signature.check(row)
+    widths, classes = {len(p) for p in checks.probabilities}, len(signature.labels)
+    if not checks.rows or len(checks.rows) != len(checks.probabilities) or widths != {classes}:
+        found = f"{len(checks.rows)} rows with {len(checks.probabilities)} distributions over {sorted(widths)} classes"
+        raise InvalidRecord(thing, found=found, expected=f"as many of each, at least one, over {classes} classes")
+    return checks
+
+
+def sound(p: NDArray[Real], *, rows: int, classes: int, thing: str = "model output") -> NDArray[Real]:
+    """``p`` as it is, when it has shape (rows, classes), is finite and in [0, 1], and every row sums to 1.
+
+    Raises InvalidRecord about the ``thing`` otherwise: a model that says anything else has failed.
+
+    >>> sound(np.array([[0.25, 0.75]]), rows=1, classes=2).tolist()
+    [[0.25, 0.75]]
+    """
+    if p.shape != (rows, classes):
+        raise InvalidRecord(thing, found=f"shape {p.shape}", expected=f"({rows}, {classes})")
+    if not np.isfinite(p).all() or p.min() < 0 or p.max() > 1 + TOLERANCE:
+        found = f"values from {p.min():.4g} to {p.max():.4g}"
+        raise InvalidRecord(thing, found=found, expected="probabilities in [0, 1]")
+    sums = p.sum(axis=1)
+    worst = int(np.abs(sums - 1).argmax())
+    if abs(sums[worst] - 1) >= 1e-3:
+        raise InvalidRecord(thing, found=f"row {worst} sums to {sums[worst]:.4g}", expected="1")
+    return p
