@@ -12,7 +12,8 @@ from loopline.adapters.sql.answers import SqlAnswerBook
 from loopline.adapters.sql.database import open_database
 from loopline.adapters.sql.ledger import SqlLedger
 from loopline.adapters.sql.queue import SqlTaskQueue
-from loopline.testing.task_queue import AnswersContract, Desk, TaskQueueContract
+from loopline.testing.desk import Desk
+from loopline.testing.task_queue import AnswersContract, TaskQueueContract
 
 
 class TestMemoryTaskQueue(TaskQueueContract, AnswersContract):

@@ -57,7 +57,7 @@ def present(
     return frozenset(name for name, at in seen if at >= since) - paused
 
 
-def raised(  # noqa: PLR0913  all that is known of a batch
+def raised(
     tasks: Sequence[Task],
     annotations: Sequence[Annotation],
     *,
@@ -91,12 +91,12 @@ def raised(  # noqa: PLR0913  all that is known of a batch
         most=rules.overlap_max,
     )
     met: dict[TaskId, set[str]] = {task.id: set() for task in awaited}
-    for act in (*heard, *skips):
-        met.get(act.task, set()).add(act.annotator)
+    for name, annotator in [(a.task, a.annotator) for a in heard] + [(s.task, s.annotator) for s in skips]:
+        met.get(name, set()).add(annotator)
     free = np.array([len(near - met[task.id]) for task in awaited], dtype=np.int64)
     target = wanted(called, answers=answers, free=free, present=len(near))
     return tuple(
         Raise(task=task.id, wanted=people)
         for task, people, said in zip(awaited, target.tolist(), answers.tolist(), strict=True)
-        if people != task.wanted and not max(people, task.wanted) <= said
+        if people != task.wanted and said < max(people, task.wanted)
     )

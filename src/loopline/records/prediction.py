@@ -33,7 +33,7 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     content: Digest
     """BLAKE3 of ``inputs``: equal inputs share it."""
     group: str
-    """Whole groups go to the reserve or none of a group; without a key, the hash of a text's words or of a table's row."""
+    """Whole groups go to the reserve or none of a group; without a key: hash of a text's words, or of a table's row."""
     role: Role
     probabilities: tuple[float, ...]
     """One a class, in [0, 1], summing to 1; empty when the model failed."""

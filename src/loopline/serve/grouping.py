@@ -12,9 +12,9 @@ WORD = re.compile(r"[^\W_]+")
 
 
 def normalised(text: str) -> str:
-    """The words of the text: casefolded, only letters and digits kept, joined by single spaces; may be empty.
+    r"""The words of the text: casefolded, only letters and digits kept, joined by single spaces; may be empty.
 
-    >>> normalised(" Great,\\tFILM! "), normalised(":-)")
+    >>> normalised(" Great,\tFILM! "), normalised(":-)")
     ('great film', '')
     """
     return " ".join(WORD.findall(text.casefold()))

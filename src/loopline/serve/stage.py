@@ -56,25 +56,20 @@ class Gateway:
         raise Unavailable("model", reason=reason, remedy="the failure is on record; try again")
 
     def refresh(self, ledger: Ledger, *, objects: ObjectStore, engine: Engine) -> bool:
-        """Load, verify and warm what the newest split needs, then swap; whether it did. No news is cheap.
-
-        A version that breaks a rule stays refused; one that failed otherwise is tried again after 1, 2, ... 60 s.
-        """
+        """Load, verify and warm what the newest split needs, then swap; whether it did. No news is cheap."""
         newest = max(ledger.all(TrafficSplit, self._settings.name), key=lambda split: split.revision, default=None)
         if newest is None or not is_due(self._look, revision=newest.revision, now=self._clock.now()):
             return False
         found = survey(newest, load=partial(self._load, ledger=ledger, objects=objects, engine=engine))
-        last, now, self.refusals = self._look, self._clock.now(), found.refusals
-        self._look = looked(last, revision=newest.revision, is_settled=found.is_settled, now=now)
-        self.table, before = found.table or self.table, self.table
+        self._look = looked(self._look, revision=newest.revision, is_settled=found.is_settled, now=self._clock.now())
+        before, self.table, self.refusals = self.table, found.table or self.table, found.refusals
         return self.table != before
 
     def close(self, *, patience: float = 5.0) -> None:
-        """Finish the shadow answers that wait, and stop; after so many seconds of no end they are counted as lost."""
+        """Finish the shadow answers that wait, and stop; what a challenger has not scored by then is counted."""
         if self._shadow.end(patience=patience):
             self._thread.join(timeout=patience)
-        if self._thread.is_alive():
-            self._shadow.abandon()
+        self._shadow.abandon()
 
     def _load(self, name: VersionName, *, ledger: Ledger, objects: ObjectStore, engine: Engine) -> Loaded:
         version = ledger.get(ModelVersion, name, loop=self._settings.name)

@@ -1,76 +1,14 @@
-"""What every task queue and answer book must do. Subclass ``TaskQueueContract`` and give it ``make``."""
-
-from collections.abc import Sequence
-from datetime import datetime
-from typing import NamedTuple
+"""What every task queue and answer book must do. Subclass the contracts and give each ``make``."""
 
 import pytest
+from msgspec import structs
 
 from loopline.errors import Conflict, NotFound
-from loopline.ports.ledger import Ledger
-from loopline.ports.task_queue import AnswerBook, TaskQueue
-from loopline.records.ids import CommandId, LoopName, TaskId
-from loopline.records.lineage import Entry, Raise, Stored
-from loopline.records.task import Annotation, Progress, Stratum, Task
+from loopline.ports.task_queue import Answers
+from loopline.records.ids import LoopName, TaskId
+from loopline.records.task import Progress
 from loopline.testing import factories as one
-
-WORK = frozenset[Stratum]({"chosen", "audit", "reserve"})
-GOLD = frozenset[Stratum]({"gold"})
-TEXTS = ("good", "bad", "fair", "fine", "poor")
-
-
-class Desk(NamedTuple):
-    """A queue with the ledger that fills it and the book that reads it, over one state."""
-
-    ledger: Ledger
-    queue: TaskQueue
-    book: AnswerBook
-
-    def publish(self, *tasks: Task) -> None:
-        """Commit these tasks."""
-        self.ledger.commit(one.entry(f"publish {[task.id for task in tasks]}", tasks=tasks))
-
-    def commit(self, *records: Stored) -> None:
-        """Commit these records, under a name that says what they are."""
-        self.ledger.commit(Entry(id=CommandId(repr(records)), records=records))
-
-    def claim(
-        self,
-        annotator: str,
-        *,
-        count: int = 1,
-        strata: frozenset[Stratum] = WORK,
-        at: datetime = one.NOW,
-        seconds: float = 60,
-    ) -> list[str]:
-        """The ids of what this person is handed."""
-        tasks = self.queue.claim(one.LOOP, annotator, count=count, strata=strata, now=at, seconds=seconds)
-        return [task.id for task in tasks]
-
-    def say(self, annotator: str, task: str, label: str = "positive") -> int:
-        """Submit one answer, named after who and what."""
-        return self.submit(one.annotation(f"{annotator}-{task}", task=task, annotator=annotator, label=label))
-
-    def submit(self, *annotations: Annotation) -> int:
-        """Submit these answers."""
-        return self.queue.submit(annotations, loop=one.LOOP)
-
-    def withdraw(self, annotation: str, *, by: str = "ana", at: datetime = one.NOW) -> Task:
-        """Undo this answer."""
-        return self.queue.withdraw(annotation, loop=one.LOOP, annotator=by, now=at)
-
-    def progress(self) -> Progress:
-        """Of cycle 1."""
-        return self.book.progress(one.LOOP, cycle=1)
-
-    def standing(self) -> list[str]:
-        """Ids of the standing answers of cycle 1."""
-        return [annotation.id for annotation in self.book.answers(one.LOOP, cycle=1).annotations]
-
-
-def tasks(count: int, **changes: object) -> Sequence[Task]:
-    """That many tasks ``t0``, ``t1``, ... with different contents."""
-    return [one.task(f"t{n}", TEXTS[n], **changes) for n in range(count)]
+from loopline.testing.desk import GOLD, TEXTS, WORK, Desk, tasks
 
 
 class TaskQueueContract:
@@ -129,17 +67,32 @@ class TaskQueueContract:
         desk.say("bob", "t0")
         assert desk.claim("eve", at=one.later(999)) == []
 
-    def test_a_raise_asks_more_people_and_never_fewer(self) -> None:
-        """``wanted`` grows with the task, everywhere it is shown."""
+    def test_a_raise_asks_as_many_people_as_it_says(self) -> None:
+        """``wanted`` is what the last one said, everywhere it is shown."""
         desk = self.make()
         desk.publish(*tasks(1))
         desk.say("ana", "t0")
-        for name, wanted in (("e1", 3), ("e2", 2)):
-            desk.ledger.commit(one.entry(name, raises=(Raise(task=TaskId("t0"), wanted=wanted),)))
+        desk.want("t0", 2)
+        desk.want("t0", 3)
         assert desk.claim("ana", at=one.later(999)) == []
         assert (desk.claim("bob"), desk.claim("eve"), desk.claim("kim")) == (["t0"], ["t0"], [])
         assert desk.book.answers(one.LOOP, cycle=1).tasks[0].wanted == 3
         assert (desk.progress().done, desk.progress().tasks) == (0, 1)
+        desk.want("t0", 1)
+        assert desk.book.answers(one.LOOP, cycle=1).tasks[0].wanted == 1
+        assert desk.progress().is_complete
+        assert desk.claim("zoe", at=one.later(999)) == []
+
+    def test_a_task_wanted_by_nobody_is_done_without_an_answer_until_it_is_wanted_again(self) -> None:
+        """And a task with more answers than wanted is done too."""
+        desk = self.make()
+        desk.publish(*tasks(2))
+        for person in ("ana", "bob"):
+            desk.say(person, "t1")
+        desk.want("t0", 0)
+        assert (desk.claim("eve", count=9), desk.progress().is_complete) == ([], True)
+        desk.want("t0", 1)
+        assert (desk.claim("eve", count=9), desk.progress().is_complete) == (["t0"], False)
 
     def test_nobody_is_asked_twice(self) -> None:
         """Not about what they answered, nor about its content under another name."""
@@ -229,7 +182,7 @@ class AnswersContract:
         desk.publish(*tasks(1))
         answer = one.annotation("a", task="t0", at=one.later(0.000001), seconds=0.1)
         assert desk.submit(answer) == 1
-        assert desk.book.answers(one.LOOP, cycle=1) == (tuple(tasks(1)), (answer,))
+        assert desk.book.answers(one.LOOP, cycle=1) == Answers(tuple(tasks(1)), (answer,), ())
 
     def test_an_answer_counts_once(self) -> None:
         """By its id, and by task and annotator; also within one batch."""
@@ -238,9 +191,56 @@ class AnswersContract:
         twice = one.annotation("a", task="t0")
         assert desk.submit(twice, twice) == 1
         assert desk.submit(twice, one.annotation("b", task="t0", label="negative")) == 0
-        assert desk.submit(one.annotation("a", task="t1", annotator="bob")) == 0
         assert [one_.label for one_ in desk.book.answers(one.LOOP, cycle=1).annotations] == ["positive"]
         assert desk.progress().annotations == 1
+
+    @pytest.mark.parametrize("changes", [{"task": "t1"}, {"annotator": "bob"}, {"label": "negative"}])
+    def test_another_answer_under_a_used_id_is_refused_and_never_swallowed(self, changes: dict[str, str]) -> None:
+        """Nothing of the call is stored, before or after it; under a new id it is welcome."""
+        desk = self.make()
+        desk.publish(*tasks(3, wanted=2))
+        first = one.annotation("a", task="t0")
+        desk.submit(first)
+        before = one.annotation("b", task="t2", annotator="eve")
+        after = one.annotation("c", task="t2", annotator="kim")
+        with pytest.raises(Conflict) as error:
+            desk.submit(before, structs.replace(first, **changes), after)
+        assert str(error.value) == "answer a: the id stands for the answer of ana to task t0, expected a new id"
+        assert desk.book.answers(one.LOOP, cycle=1).annotations == (first,)
+        assert desk.claim("eve", count=9) == ["t0", "t1", "t2"]
+        assert desk.submit(before, first, after) == 2
+
+    def test_two_answers_under_one_id_in_one_call_are_both_refused(self) -> None:
+        """The first is not stored either."""
+        desk = self.make()
+        desk.publish(*tasks(2))
+        with pytest.raises(Conflict, match="the id stands for the answer of ana to task t0, expected a new id"):
+            desk.submit(one.annotation("a", task="t0"), one.annotation("a", task="t1"))
+        assert (desk.standing(), desk.progress().annotations) == ([], 0)
+
+    def test_who_passed_is_read_with_the_batch(self) -> None:
+        """Also who passed on the same content in another cycle: they are not asked again."""
+        desk = self.make()
+        desk.publish(one.task("t1", "good"), one.task("t2", "bad"), one.task("o1", "good", cycle=2))
+        first = one.skip(task="t1", at=one.later(0.000001))
+        other = one.skip(task="o1", annotator="bob", reason="no idea", at=one.later(3))
+        for skip in (other, first):
+            desk.queue.skip(skip, loop=one.LOOP)
+        said = desk.book.answers(one.LOOP, cycle=1)
+        assert said.skips == (first, structs.replace(other, task=TaskId("t1")))
+        assert [desk.claim(person, count=9) for person in ("ana", "bob")] == [["t2"], []]
+        assert desk.book.answers(one.LOOP, cycle=9).skips == ()
+
+    def test_all_that_was_ever_given_is_read_whether_it_stands_or_not(self) -> None:
+        """Answers of paused people and undone ones; of this cycle."""
+        desk = self.make()
+        desk.publish(*tasks(1, wanted=3), one.task("c2", "other", cycle=2))
+        for who, task in (("eve", "t0"), ("bob", "t0"), ("ana", "t0"), ("ana", "c2")):
+            desk.say(who, task)
+        desk.withdraw("ana-t0")
+        desk.commit(one.standing("bob", state="paused"))
+        assert desk.standing() == ["eve-t0"]
+        assert [a.id for a in desk.book.given(one.LOOP, cycle=1)] == ["ana-t0", "bob-t0", "eve-t0"]
 
     def test_a_late_answer_counts(self) -> None:
         """Though the lease ran out, and though nobody claimed."""
@@ -289,7 +289,11 @@ class AnswersContract:
         desk.publish(*tasks(1))
         desk.say("ana", "t0")
         desk.withdraw("ana-t0")
-        assert desk.say("ana", "t0") == 0
+        with pytest.raises(Conflict) as error:
+            desk.say("ana", "t0")
+        assert str(error.value) == (
+            "answer ana-t0: the id stands for the undone answer of ana to task t0, expected a new id"
+        )
         assert desk.submit(one.annotation("new", task="t0", label="negative")) == 1
         assert desk.withdraw("ana-t0") == tasks(1)[0]
         assert (desk.standing(), desk.progress().done) == (["new"], 1)

@@ -20,8 +20,9 @@ from loopline.adapters.sql.tables import LEASE, TASK
 from loopline.errors import LooplineError
 from loopline.records.ids import TaskId
 from loopline.records.lineage import Raise
+from loopline.records.task import Annotation
 from loopline.testing import factories as one
-from loopline.testing.task_queue import GOLD, WORK, Desk
+from loopline.testing.desk import GOLD, WORK, Desk
 
 PEOPLE = 16
 
@@ -125,6 +126,7 @@ PERSON, TASK_NAME, NUMBER = st.sampled_from(["ana", "bob", "eve"]), st.sampled_f
 ACT = st.one_of(
     st.tuples(st.just("claim"), PERSON, st.integers(0, 4), st.booleans()),
     st.tuples(st.just("say"), PERSON, TASK_NAME, NUMBER),
+    st.tuples(st.just("reuse"), PERSON, TASK_NAME, NUMBER),
     st.tuples(st.just("skip"), PERSON, TASK_NAME, NUMBER),
     st.tuples(st.just("withdraw"), PERSON, TASK_NAME, NUMBER),
     st.tuples(st.just("pause"), PERSON, st.booleans(), NUMBER),
@@ -141,6 +143,16 @@ TASKS = (
 )
 
 
+def spoken(act: tuple[object, ...], *, second: int) -> list[Annotation]:
+    """One answer under the person's own id; or a new one, and one under an id that may be Ana's."""
+    name, person, what, number = act
+    now = one.later(second * 10)
+    if name == "say":
+        return [one.annotation(f"{person}-{what}-{number}", task=what, annotator=person, at=now)]
+    reused = one.annotation(f"ana-{what}-{number}", task=what, annotator=person, at=now)
+    return [one.annotation(f"{second}", task="e", annotator=person, at=now), reused]
+
+
 def perform(desk: Desk, act: tuple[object, ...], *, second: int) -> object:
     """What the desk answers to one act; a refusal is an answer too."""
     name, person, what, number = act
@@ -151,9 +163,8 @@ def perform(desk: Desk, act: tuple[object, ...], *, second: int) -> object:
                 return desk.claim(
                     str(person), count=int(str(what)), strata=GOLD if number else WORK, at=now, seconds=35
                 )
-            case "say":
-                who_and_what = f"{person}-{what}-{number}"
-                return desk.submit(one.annotation(who_and_what, task=what, annotator=person, at=now))
+            case "say" | "reuse":
+                return desk.submit(*spoken(act, second=second))
             case "skip":
                 return desk.queue.skip(one.skip(task=what, annotator=person), loop=one.LOOP)
             case "withdraw":
@@ -174,7 +185,8 @@ def view(desk: Desk) -> object:
     """All that can be read."""
     cycles = [(desk.book.progress(one.LOOP, cycle=n), desk.book.answers(one.LOOP, cycle=n)) for n in (1, 2)]
     people = [desk.book.answered(one.LOOP, person) for person in ("ana", "bob", "eve")]
-    return cycles, people, desk.book.gold_answers(one.LOOP)
+    given = [desk.book.given(one.LOOP, cycle=n) for n in (1, 2)]
+    return cycles, people, given, desk.book.gold_answers(one.LOOP)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

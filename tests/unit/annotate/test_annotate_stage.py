@@ -8,6 +8,7 @@ from loopline.adapters.memory.ledger import MemoryLedger
 from loopline.adapters.memory.log import MemoryLog
 from loopline.adapters.memory.queue import MemoryTaskQueue
 from loopline.adapters.memory.state import MemoryState
+from loopline.annotate.labelling import recomputed
 from loopline.annotate.stage import aggregate, claim, publish, review
 from loopline.records.settings import AnnotateSettings
 from loopline.records.task import Standing
@@ -51,9 +52,13 @@ class Room:
         said = annotation(f"a{number:05}", task=name, annotator=annotator, label=label, at=later(number))
         self.queue.submit([said], loop=LOOP)
 
+    def pause(self, annotator):
+        self.ledger.commit(entry(f"pause {annotator}", records=(standing(annotator, state="paused"),)))
+
     def review(self):
         standings = self.ledger.all(Standing, LOOP)
-        reviewed = review(cycle(), book=self.queue, standings=standings, settings=self.settings)
+        now = later(next(self.numbers))
+        reviewed = review(cycle(), book=self.queue, standings=standings, settings=self.settings, now=now)
         changes = entry(f"entry-{next(self.numbers)}", records=reviewed.standings, raises=reviewed.raises)
         self.ledger.commit(changes)
         return reviewed
@@ -62,12 +67,16 @@ class Room:
         return aggregate(cycle(), book=self.queue, settings=self.settings)
 
 
-def publishing(*predictions, chosen=(), gold=(), known=frozenset(), **changes):
+def wants(reviewed):
+    return [(change.task, change.wanted) for change in reviewed.raises]
+
+
+def publishing(*predictions, chosen=(), gold=(), known=frozenset(), turn=None, **changes):
     log = MemoryLog()
     log.append(predictions)
     return publish(
         selection(*chosen),
-        cycle=cycle(2),
+        cycle=turn or cycle(2),
         pool=log,
         reserve=log,
         gold=gold,
@@ -129,6 +138,22 @@ def test_publishing_again_gives_the_same_bytes():
     assert msgspec.json.encode(once) == msgspec.json.encode(again)
 
 
+def sealed(tasks):
+    return [t.sample for t in tasks if t.stratum == "reserve"]
+
+
+def test_a_reserve_of_any_size_asks_people_about_three_times_the_budget_at_most():
+    rows = [prediction(f"r{i}", f"text {i % 400}", role="reserve") for i in range(800)]
+    turns = [cycle(2, budget=20), cycle(2, budget=20), cycle(2, budget=20, seed=9), cycle(2, budget=3)]
+    rows.append(prediction("p1", "hard"))
+    drawn = [sealed(publishing(*rows, chosen=[candidate("p1", "hard")], turn=turn)) for turn in turns]
+    assert [len(set(samples)) for samples in drawn] == [60, 60, 60, 30]
+    assert drawn[0] == drawn[1] != drawn[2]
+    told = {row.content for row in rows if row.id in drawn[0]}
+    later_on = sealed(publishing(*rows, chosen=[candidate("p1", "hard")], known=told, turn=turns[0]))
+    assert (len(later_on), set(later_on) & set(drawn[0])) == (60, set())
+
+
 def work(n):
     return [task(f"w{i:03}", f"work {i}") for i in range(n)]
 
@@ -188,12 +213,12 @@ def test_a_doubtful_task_asks_one_more_and_agreement_ends_it():
     room.say("ana", "t1", "positive")
     assert room.review().raises == ()  # nobody else is here yet
     room.say("ben", "t2", "neutral")
-    assert [(r.task, r.wanted) for r in room.review().raises] == [("t1", 2), ("t2", 2)]
+    assert wants(room.review()) == [("t1", 2), ("t2", 2)]
     room.say("ben", "t1", "positive")
     assert room.review().raises == ()
     room.say("ana", "t2", "negative")
     room.say("cy", "t1", "positive")
-    assert [(r.task, r.wanted) for r in room.review().raises] == [("t2", 3)]
+    assert wants(room.review()) == [("t2", 3)]
 
 
 def test_one_person_alone_can_finish_a_batch():
@@ -265,6 +290,23 @@ def test_the_batch_says_what_it_rests_on():
     assert (batch.id, batch.cycle, batch.method, batch.annotations) == ("cycle-1", 1, "dawid-skene.v1", 4)
     assert (batch.alpha, batch.alpha_n) == (1.0, 2)
     assert all(sum(one.posterior) == pytest.approx(1.0) for one in batch.labels)
+
+
+def test_the_labels_are_recomputed_from_their_own_answers_after_late_answers_and_a_pause():
+    room = Room(task("t1", wanted=3), task("t2", "bad"), *gold(1))
+    for name in ("ana", "ben"):
+        room.say(name, "t1", "positive")
+        room.say(name, "g000", "negative")
+    batch = room.aggregate()
+    room.ledger.commit(entry("labels", records=(batch,)))
+    for name, label in (("cy", "neutral"), ("dan", "neutral"), ("eve", "neutral")):
+        room.say(name, "t1", label)
+        room.say(name, "t2", label)
+    room.pause("ana")
+    assert room.aggregate().labels != batch.labels
+    tasks, given = room.queue.answers(LOOP, cycle=1).tasks, room.queue.given(LOOP, cycle=1)
+    assert msgspec.json.encode(recomputed(batch, tasks, given, labels=LABELS)) == msgspec.json.encode(batch)
+    assert batch.answers == tuple(f"a{n:05}" for n in (2, 3, 4, 5))
 
 
 def test_a_batch_that_nobody_answered_has_no_labels():

@@ -5,7 +5,7 @@ from hypothesis import settings as checks
 from hypothesis import strategies as st
 
 from loopline.annotate.ballots import Ballots
-from loopline.annotate.stopping import leading, reliance, wanted
+from loopline.annotate.stopping import asked, leading, reliance, wanted
 
 FIVE = tuple("abcde")
 
@@ -45,17 +45,34 @@ def test_reliance_lies_between_belief_and_evidence(right, wrong):
         assert low - 1e-12 <= value <= high + 1e-12
 
 
-def test_no_more_people_are_asked_while_an_asked_one_has_not_answered():
-    more = wanted(now=np.array([2]), answers=np.array([1]), leading=np.array([0.5]), stop_at=0.95, most=3)
-    assert more.tolist() == [2]
+@checks(deadline=None)
+@given(st.integers(0, 5), st.floats(0, 1), st.integers(1, 3), st.integers(0, 3))
+def test_a_task_calls_for_one_more_person_while_in_doubt_within_its_bounds(answers, posterior, least, more):
+    called = int(
+        asked(answers=np.array([answers]), leading=np.array([posterior]), stop_at=0.95, least=least, most=least + more)[
+            0
+        ]
+    )
+    assert least <= called <= least + more
+    assert (called > answers) == (answers < least or (posterior < 0.95 and answers < least + more))
+
+
+counts = st.lists(st.tuples(st.integers(1, 4), st.integers(0, 4), st.integers(0, 3)), min_size=1, max_size=6)
 
 
 @checks(deadline=None)
-@given(st.integers(1, 5), st.integers(0, 5), st.floats(0, 1), st.integers(0, 5))
-def test_wanted_never_falls_and_grows_by_at_most_one_person_up_to_the_most(now, answers, posterior, most):
-    one = {"now": np.array([now]), "answers": np.array([answers]), "leading": np.array([posterior])}
-    more = int(wanted(**one, stop_at=0.95, most=most)[0])
-    assert now <= more <= max(now, min(most, answers + 1))
+@given(counts, st.integers(0, 3))
+def test_a_batch_waits_only_for_people_who_can_come_and_ends_when_none_can(rows, present):
+    called, answers, free = np.array(rows).T
+    free = np.minimum(free, present)
+    target = wanted(called, answers=answers, free=free, present=present)
+    assert (target <= called).all()
+    assert (target[answers > 0] >= 1).all()
+    can_come = (answers < called) & (free > 0)
+    if present:
+        assert (target > answers).any() == can_come.any()
+    else:
+        assert (target[answers == 0] == called[answers == 0]).all()
 
 
 def test_it_asks_as_often_as_the_theory_says():
@@ -67,11 +84,11 @@ def test_it_asks_as_often_as_the_theory_says():
     n = 4_000
     truth = rng.integers(0, 3, n)
     said = np.where(rng.random((3, n)) < 0.85, truth, (truth + rng.integers(1, 3, (3, n))) % 3)
-    asked = np.ones(n, dtype=np.int64)
+    people = np.ones(n, dtype=np.int64)
     for _ in range(4):
-        who, which = np.nonzero(np.arange(3)[:, None] < asked)
+        who, which = np.nonzero(np.arange(3)[:, None] < people)
         ballots = Ballots(which, who, said[who, which], np.full(n, -1), FIVE, 3)
         doubt = leading(ballots, np.full(5, 0.85))
-        asked = wanted(now=asked, answers=asked, leading=doubt, stop_at=0.95, most=3)
+        people = asked(answers=people, leading=doubt, stop_at=0.95, least=1, most=3)
     expected = 3 - (0.85**2 + 0.15**2 / 2)
-    assert asked.mean() == pytest.approx(expected, abs=4 * 0.45 / np.sqrt(n))
+    assert people.mean() == pytest.approx(expected, abs=4 * 0.45 / np.sqrt(n))

@@ -64,6 +64,7 @@ anchor = "anchor.jsonl"
 shadow = "300 predictions"
 canary = [10, 50, 100]
 step_predictions = 100
+horizon = "3d"
 alpha = 0.01
 approve = "auto"
 [monitor]
@@ -125,6 +126,7 @@ def test_every_key_lands_in_its_field(folder):
     assert (settings.gate.margin, settings.gate.anchor_file) == (0.02, "anchor.jsonl")
     assert (settings.rollout.shadow, settings.rollout.canary) == (300, (10, 50, 100))
     assert (settings.rollout.step_predictions, settings.rollout.alpha) == (100, 0.01)
+    assert settings.rollout.horizon_seconds == 259_200
     assert (settings.monitor.false_alarms_per_year, settings.monitor.tick, settings.monitor.reference) == (2, 100, 800)
     cadence = settings.cadence
     assert (cadence.min_seconds, cadence.max_seconds) == (5, 604_800)
@@ -172,14 +174,14 @@ def test_an_empty_file_says_what_every_loop_needs(folder):
         'loop.labels: found nothing, allowed: a list of two or more distinct names, such as ["no", "yes"]',
         'loop.input: found nothing, allowed: "text" or "tabular"',
         'train.run: found nothing, allowed: a trainer such as "train.py:train"',
-        "train.base: found neither this nor serve.model, allowed: one of them; "
-        "version 1 is trained from train.base, or is the model in serve.model",
+        "train.base: found nothing, allowed: a .jsonl or .csv file of labelled rows; version 1 is trained from it",
     ]
 
 
 @pytest.mark.parametrize(
     ("lines", "told"),
     [
+        ('[serve]\nmodel = "models/v1"', "serving a model that was packaged elsewhere"),
         ('[capture]\nhot = "7d"', "moving the log to Parquet"),
         ('[capture]\nretain = "90d"', "deleting the log by age"),
         ('[gate]\nslices = ["channel"]', "judging by slice"),
@@ -189,6 +191,19 @@ def test_an_empty_file_says_what_every_loop_needs(folder):
 def test_a_key_that_nothing_acts_on_is_refused_not_ignored(folder, lines, told):
     (line,) = problems(folder, LEAST + lines)
     assert line.endswith(f"; {told} is not available in this release")
+
+
+def test_a_model_that_nothing_serves_does_not_stand_in_for_the_base_set(folder):
+    packaged = LEAST.replace('base = "base.jsonl"\n', "") + '[serve]\nmodel = "train.py"\n'
+    assert problems(folder, packaged) == [
+        'serve.model: found "train.py", allowed: nothing; leave the key out; '
+        "serving a model that was packaged elsewhere is not available in this release",
+        "train.base: found nothing, allowed: a .jsonl or .csv file of labelled rows; version 1 is trained from it",
+    ]
+
+
+def test_a_rollout_waits_a_week_for_traffic_unless_told_otherwise(folder):
+    assert load_settings(written(folder, LEAST)).rollout.horizon_seconds == 604_800
 
 
 def test_training_elsewhere_is_refused_not_ignored(folder):
@@ -212,6 +227,8 @@ def test_training_elsewhere_is_refused_not_ignored(folder):
         ("[rollout]\ncanary = [10, 50]", "rollout.canary"),
         ("[rollout]\ncanary = [50, 10, 100]", "rollout.canary"),
         ("[rollout]\nshadow = 500", "rollout.shadow"),
+        ('[rollout]\nhorizon = "0s"', "rollout.horizon"),
+        ("[rollout]\nhorizon = 7", "rollout.horizon"),
         ("[select]\nbudget = true", "select.budget"),
         ("[select]\nbudget = 0", "select.budget"),
         ('[select]\nwhen = ["hourly"]', "select.when"),
@@ -220,7 +237,6 @@ def test_training_elsewhere_is_refused_not_ignored(folder):
         ("[gate]\nmargin = nan", "gate.margin"),
         ('[gate]\nmetric = "f1"', "gate.metric"),
         ('[gate]\nanchor = "anchor.parquet"', "gate.anchor"),
-        ('[serve]\nmodel = "models/v1"', "serve.model"),
         ("select = 3", "select"),
     ],
 )

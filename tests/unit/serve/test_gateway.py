@@ -34,10 +34,11 @@ class House:
     def __init__(self) -> None:
         self.ledger, self.objects, self.counters = MemoryLedger(), MemoryObjects(), MemoryCounters()
         self.recorded: list[Prediction] = []
+        self.clock = ManualClock(NOW)
         self.revision = 0
         self.gateway = Gateway(
             settings(),
-            clock=ManualClock(NOW),
+            clock=self.clock,
             counters=self.counters,
             role=lambda group: "reserve" if group == "ana" else "loop",
             record=self.recorded.append,
@@ -110,7 +111,9 @@ def test_the_rows_of_a_batch_are_numbered_and_answered_in_order_by_one_version(h
         answers = house.ask("bad", "good", f"other {number}", id="b")
         assert [answer.id for answer in answers] == ["b/0", "b/1", "b/2"]
         assert len({answer.model for answer in answers}) == 1
-        assert [answer.group for answer in answers] == [answer.content for answer in answers]
+        assert [answer.group for answer in answers] == [
+            digest(text.encode()) for text in ("bad", "good", f"other {number}")
+        ]
 
 
 def test_equal_likely_classes_are_decided_by_the_order_of_labels(house):
@@ -196,28 +199,50 @@ def test_the_shadow_scores_what_the_incumbent_answered_and_no_caller_sees_it(hou
     assert house.recorded[1].failure == "RuntimeError: no answer for 'boom'"
 
 
-def test_a_shadow_that_cannot_keep_up_is_counted_and_delays_nobody(house):
-    house.register("v1", linear(KIND))
-    house.register("v2", linear(GRIM))
-    house.split("v1", challenger="v2", shadow=True)
-    held, started = Event(), Event()
-    quick = house.gateway.table.loaded["v2"]
+class Held:
+    """The challenger v2 of a house, which answers nothing before ``go`` is set."""
 
-    def slow(rows: object) -> object:
-        started.set()
-        held.wait()
-        return quick.predict(rows)
+    def __init__(self, house: House) -> None:
+        self.started, self.go = Event(), Event()
+        house.register("v1", linear(KIND))
+        house.register("v2", linear(GRIM))
+        house.split("v1", challenger="v2", shadow=True)
+        quick = house.gateway.table.loaded["v2"]
+        self.predict = quick.predict
+        loaded = dict(house.gateway.table.loaded) | {"v2": quick._replace(predict=self.slow)}
+        house.gateway.table = house.gateway.table._replace(loaded=loaded)
+        house.ask("good", id="first")
+        self.started.wait()
 
-    loaded = dict(house.gateway.table.loaded) | {"v2": quick._replace(predict=slow)}
-    house.gateway.table = house.gateway.table._replace(loaded=loaded)
-    house.ask("good", id="first")
-    started.wait()
+    def slow(self, rows: object) -> object:
+        self.started.set()
+        self.go.wait()
+        return self.predict(rows)
+
+
+@pytest.fixture
+def held(house: House) -> Iterator[Held]:
+    held = Held(house)
+    yield held
+    held.go.set()
+
+
+def test_a_shadow_that_cannot_keep_up_is_counted_and_delays_nobody(house, held):
     for number in range(WAITING_REQUESTS + 5):
         assert house.ask("good", "bad", id=f"p{number}")[0].model == "v1"
     assert house.counters.read()["shadow_dropped"] == 10
-    held.set()
+    held.go.set()
     house.gateway.close()
     assert len(house.recorded) == 1 + 2 * WAITING_REQUESTS
+
+
+@pytest.mark.parametrize("requests", [3, WAITING_REQUESTS])
+def test_a_challenger_that_hangs_does_not_keep_the_server_from_stopping(house, held, requests):
+    for number in range(requests):
+        house.ask("good", "bad", id=f"p{number}")
+    house.gateway.close(patience=0.01)
+    assert house.recorded == []
+    assert house.counters.read()["shadow_dropped"] == 2 * requests
 
 
 def test_a_challenger_that_does_not_verify_gets_no_traffic_and_the_reason_can_be_read(house):
@@ -271,9 +296,40 @@ def test_an_object_store_that_was_away_is_asked_again(house):
     assert not house.split("v1")
     assert house.gateway.refusals == {"v1": "object store: no answer"}
     house.objects.is_back = True
+    house.clock.advance(1)
     assert house.refresh()
     assert house.gateway.refusals == {}
     assert house.ask()[0].model == "v1"
+
+
+@pytest.mark.parametrize("trouble", [MemoryError("no room for the model"), OSError("too many open files")])
+def test_a_version_that_could_not_be_loaded_once_is_tried_again_after_a_growing_rest(house, trouble):
+    class Short:
+        """An engine that has no memory for the first three loads."""
+
+        def __init__(self) -> None:
+            self.loads = 0
+
+        def load(self, *parts: object, **named: object) -> object:
+            self.loads += 1
+            if self.loads <= 3:
+                raise trouble
+            return MemoryEngine().load(*parts, **named)
+
+    house.register("v1", linear(KIND))
+    house.split("v1")
+    house.register("v2", linear(GRIM))
+    split = TrafficSplit(loop=LOOP, revision=9, incumbent=VersionName("v1"), challenger=VersionName("v2"))
+    house.ledger.commit(entry("split-9", split))
+    engine = Short()
+    loads = []
+    for _ in range(9):
+        house.gateway.refresh(house.ledger, objects=house.objects, engine=engine)
+        loads.append(engine.loads)
+        house.clock.advance(1)
+    assert loads == [1, 2, 2, 3, 3, 3, 3, 4, 4]
+    assert [version.name for version in house.gateway.table.versions] == ["v1", "v2"]
+    assert house.gateway.refusals == {}
 
 
 def test_a_refused_version_is_not_read_again_until_the_split_changes(house):
@@ -281,6 +337,7 @@ def test_a_refused_version_is_not_read_again_until_the_split_changes(house):
     house.register("v2", b"not a model", checks=b"{}")
     house.split("v1", challenger="v2")
     house.objects = None
+    house.clock.advance(3_600)
     assert not house.refresh()
 
 

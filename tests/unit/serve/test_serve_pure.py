@@ -1,21 +1,27 @@
 """Informativeness, routing, tables and verification: arrays and records in, arrays and records out."""
 
 import math
+from datetime import timedelta
+from functools import partial
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loopline.errors import InvalidRecord, NotFound, Unavailable
+from loopline.capture.reserve import role_of
+from loopline.errors import Conflict, InvalidRecord, NotFound, Unavailable
 from loopline.records.rollout import TrafficSplit
 from loopline.records.signature import Signature
+from loopline.records.soundness import checks_in, sound
+from loopline.serve.grouping import group_of, normalised
 from loopline.serve.informativeness import entropy, least_confidence, margin
+from loopline.serve.patience import LONGEST_REST, Look, is_due, looked
 from loopline.serve.routing import basis_point, is_challengers
 from loopline.serve.sample import samples
 from loopline.serve.table import Loaded, Table, attempts, survey, unseen
-from loopline.serve.verification import checks_in, sound, verified
-from loopline.testing.factories import LOOP, SIGNATURE, digest, model_version
+from loopline.serve.verification import verified
+from loopline.testing.factories import LOOP, NOW, SIGNATURE, digest, model_version
 
 AB = Signature(input="text", labels=("a", "b"))
 
@@ -92,7 +98,38 @@ def test_samples_are_named_grouped_and_given_their_role():
     assert one == ("r", "x", b'"x"', digest(b'"x"'), "ana", "reserve")
     many = samples(["x", "y", "x"], request="r", group="", signature=AB, role=lambda _: "loop")
     assert [s.id for s in many] == ["r/0", "r/1", "r/2"]
-    assert [s.group for s in many] == [digest(b'"x"'), digest(b'"y"'), digest(b'"x"')]
+    assert [s.group for s in many] == [digest(b"x"), digest(b"y"), digest(b"x")]
+    assert [s.content for s in many] == [digest(b'"x"'), digest(b'"y"'), digest(b'"x"')]
+
+
+def test_near_equal_texts_are_never_on_both_sides_of_the_seal():
+    rows = ["Great film!", "great  film", "GREAT, film..."]
+    for secret in range(200):
+        role = partial(role_of, secret=f"secret {secret}".encode(), share=0.5)
+        sealed = samples(rows, request="r", group="", signature=AB, role=role)
+        assert len({sample.role for sample in sealed}) == 1
+        assert len({sample.content for sample in sealed}) == 3
+
+
+@given(st.text())
+def test_case_blanks_and_punctuation_do_not_change_the_group_of_a_text(text):
+    words = normalised(text)
+    assert normalised(words) == words
+    assert set(words) <= {c for c in words if c.isalnum()} | {" "}
+    assert group_of(f" {text}!\n", content="c1") == group_of(text, content="c2") or not words
+
+
+def test_other_words_and_texts_without_words_are_groups_of_their_own():
+    texts = ["good film", "goodfilm", "good films", "film good", "!", "!!", "", "4 of 5", "4 of 6"]
+    assert len({group_of(text, content="c") for text in texts}) == len(texts)
+
+
+def test_equal_tabular_rows_are_a_group():
+    table = Signature(input="tabular", width=2, labels=("a", "b"))
+    rows = [(1.0, 2.0), (1.0, 2.5), (1.0, 2.0)]
+    made = samples(rows, request="r", group="", signature=table, role=lambda _: "loop")
+    assert [s.group for s in made] == [s.content for s in made]
+    assert made[0].group == made[2].group != made[1].group
 
 
 def loaded(name: str, p: object = ((0.2, 0.3, 0.5),)) -> Loaded:
@@ -146,6 +183,39 @@ def test_a_refused_incumbent_gives_no_table_and_what_is_unavailable_is_not_settl
     found = survey(split(), load=load)
     assert (found.table, found.is_settled) == (None, False)
     assert found.refusals == {"v1": "object store: no answer", "v2": "object store: no answer"}
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [MemoryError(), OSError("disk"), NotFound("model", "v1"), ValueError(), Unavailable("x", reason="y")],
+)
+def test_what_breaks_no_rule_is_not_settled(trouble):
+    def load(name: str) -> Loaded:
+        raise trouble
+
+    assert not survey(split(), load=load).is_settled
+
+
+@pytest.mark.parametrize("rule", [InvalidRecord("x", found="y", expected="z"), Conflict("x", found="y", expected="z")])
+def test_a_broken_rule_is_settled(rule):
+    def load(name: str) -> Loaded:
+        raise rule
+
+    assert survey(split(), load=load).is_settled
+
+
+def test_the_rest_between_looks_doubles_to_a_minute_and_begins_anew_with_a_new_split():
+    look, rests, now = Look(), [], NOW
+    for _ in range(9):
+        assert is_due(look, revision=4, now=now)
+        look = looked(look, revision=4, is_settled=False, now=now)
+        rests.append(look.rest)
+        assert not is_due(look, revision=4, now=now + timedelta(seconds=look.rest - 0.001))
+        now += timedelta(seconds=look.rest)
+    assert rests == [1, 2, 4, 8, 16, 32, 60, 60, LONGEST_REST]
+    assert is_due(look, revision=5, now=NOW)
+    assert looked(look, revision=5, is_settled=False, now=now).rest == 1
+    assert not is_due(looked(look, revision=4, is_settled=True, now=now), revision=4, now=now + timedelta(days=9))
 
 
 CHECKS = b'{"rows": ["x", "y"], "probabilities": [[0.2, 0.3, 0.5], [0.2, 0.3, 0.5]]}'

@@ -36,12 +36,12 @@ class House:
         asked = {"dataset": self.dataset, "objects": self.objects, "settings": SETTINGS, "attempt": 2}
         return plan(cycle(3, seed=77), **{**asked, **changes})
 
-    def collect(self):
+    def collect(self, engine=None):
         spec = self.plan()
         self.launcher.submit(spec)
         return collect(
-            spec, launcher=self.launcher, objects=self.objects, engine=MemoryEngine(), name="v4", dataset=self.dataset,
-            now=NOW,
+            spec, launcher=self.launcher, objects=self.objects, engine=engine or MemoryEngine(), name="v4",
+            dataset=self.dataset, now=NOW,
         )  # fmt: skip
 
 
@@ -98,11 +98,71 @@ def test_a_flipped_label_is_counted():
 
 @pytest.mark.parametrize(
     ("content", "found"),
-    [(b"{", "checks of run sentiment/run/3/2: "), (b'{"rows": [], "probabilities": []}', "no check rows")],
+    [
+        (b"{", "checks of run sentiment/run/3/2: "),
+        (b'{"rows": [], "probabilities": []}', "checks of run .*: 0 rows with 0 dist"),
+    ],
 )
 def test_broken_or_missing_checks_are_refused(content, found):
     with pytest.raises(InvalidRecord, match=found):
         House(Package(MODEL, content)).collect()
+
+
+class Says:
+    """An engine whose every model says the same of each row, whatever it is."""
+
+    def __init__(self, *said, alone=None):
+        self.said, self.alone = said, alone or said
+
+    def load(self, artifact, *, engine, signature):
+        return self
+
+    def predict(self, rows):
+        return np.array([self.alone if len(rows) == 1 else self.said] * len(rows), np.float32)
+
+    def checks(self):
+        probabilities = tuple(tuple(map(float, line)) for line in self.predict(("good", "bad")))
+        return msgspec.json.encode(Checks(rows=("good", "bad"), probabilities=probabilities))
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ((-2.0, 0.5, 2.5), r"values from -2 to 2.5, expected probabilities in \[0, 1\]"),
+        ((0.5, 0.5, 0.5), "row 0 sums to 1.5, expected 1"),
+        ((0.0, 0.0, 0.0), "row 0 sums to 0, expected 1"),
+    ],
+)
+def test_a_version_that_gives_no_probabilities_is_refused_before_it_is_judged(said, told):
+    engine = Says(*said)
+    with pytest.raises(InvalidRecord, match=f"^model of run sentiment/run/3/2: {told}$"):
+        House(Package(MODEL, engine.checks())).collect(engine)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ((0.5, 0.5), r"^checks of run .*: 2 rows with 2 distributions over \[2\] classes, expected .* over 3 classes$"),
+        ((np.nan, 0.5, 0.5), "^checks of run .*got `null`"),
+    ],
+)
+def test_checks_that_serving_would_refuse_are_refused_with_the_run(said, told):
+    engine = Says(*said)
+    with pytest.raises(InvalidRecord, match=told):
+        House(Package(MODEL, engine.checks())).collect(engine)
+
+
+@pytest.mark.parametrize(
+    ("alone", "told"),
+    [
+        ((np.nan, 0.5, 0.5), "values from nan to nan, expected probabilities"),
+        ((0.5, 0.5), r"shape \(1, 2\), expected \(1, 3\)"),
+    ],
+)
+def test_a_version_that_cannot_answer_a_single_row_is_refused(alone, told):
+    engine = Says(0.25, 0.25, 0.5, alone=alone)
+    with pytest.raises(InvalidRecord, match=told):
+        House(Package(MODEL, engine.checks())).collect(engine)
 
 
 def test_bytes_that_are_no_model_are_refused():

@@ -5,6 +5,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +14,7 @@ import typer
 
 from loopline import __version__
 from loopline.apps.cli.options import HOST, LOOP, PORT, AsJson, LoopFile, Port
+from loopline.errors import LooplineError
 
 PARTS = ("numpy", "scipy", "pyarrow", "scikit-learn", "onnxruntime", "faiss-cpu", "sqlalchemy", "litestar", "uvicorn")
 SPACE_MB = 500
@@ -27,7 +29,7 @@ class Check(NamedTuple):
 
 
 def doctor(loop: LoopFile = LOOP, *, port: Port = PORT, json: AsJson = False) -> None:
-    """Look at Python, packages, pages, disk, port and loop.toml; exit code 2 when something is wrong."""
+    """Look at Python, packages, pages, disk, folder, port, loop.toml and its files; code 2 when something is wrong."""
     checks = list(examine(loop, port=port))
     if json:
         typer.echo(json_text.dumps([check._asdict() for check in checks]))
@@ -47,6 +49,7 @@ def examine(loop: Path, *, port: int) -> Iterator[Check]:
     """Every check in turn; none stops the next."""
     from loopline.apps.cli import preflight
     from loopline.apps.config import load_settings
+    from loopline.apps.config.files import check_files
 
     yield Check("python", sys.version_info >= (3, 11), f"{platform.python_version()}, 3.11 or later is needed")
     yield _packages()
@@ -54,8 +57,16 @@ def examine(loop: Path, *, port: int) -> Iterator[Check]:
     yield Check("pages", pages.is_dir(), "built" if pages.is_dir() else f"not built: {pages} is missing; install again")
     space = shutil.disk_usage(loop.resolve().parent if loop.resolve().parent.exists() else Path()).free // 2**20
     yield Check("disk", space >= SPACE_MB, f"{space} MB free, {SPACE_MB} MB are needed")
-    yield _attempt(f"port {port}", lambda: preflight.free(HOST, port), "free")
+    root = loop.resolve().parent / preflight.FOLDER
+    yield _attempt("folder", lambda: preflight.writable(root), f"{root} can be written")
+    if place := preflight.running(root):
+        yield Check(f"port {port}", True, place)
+    else:
+        yield _attempt(f"port {port}", lambda: preflight.free(HOST, port), "free")
     yield _attempt(str(loop), lambda: load_settings(loop), "valid")
+    with suppress(LooplineError):  # told by the line before
+        settings = load_settings(loop)
+        yield _attempt("files", lambda: check_files(settings), "valid")
 
 
 def _packages() -> Check:

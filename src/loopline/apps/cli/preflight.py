@@ -1,9 +1,16 @@
 """What can be told before a server starts; each check raises one clear sentence."""
 
+import fcntl
 import ipaddress
+import os
 import socket
+import tempfile
+from pathlib import Path
 
 from loopline.errors import Conflict, Unavailable
+
+FOLDER = ".loopline"
+"""As ``apps.wiring`` calls it, without importing every library: the doctor also runs where one of them is missing."""
 
 
 def loopback(host: str) -> None:
@@ -28,3 +35,30 @@ def free(host: str, port: int) -> None:
         except OSError as error:
             reason = error.strerror or "cannot be bound"
             raise Unavailable(f"port {port} on {host}", reason=reason, remedy="choose another with --port") from error
+
+
+def running(root: Path) -> str:
+    """Where the loop of this folder runs, in words; empty when nobody holds the folder."""
+    try:
+        lock = os.open(root / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:  # never started, or not ours to look at: the check of the folder tells which
+        return ""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        address = root / "address"
+        return f"this loop runs at {address.read_text().strip()}" if address.is_file() else "this loop is starting"
+    finally:
+        os.close(lock)
+    return ""
+
+
+def writable(root: Path) -> None:
+    """Raise unless files can be made in the folder, or in the one that will hold it. Leaves nothing behind."""
+    try:
+        target = root if root.exists() else root.parent
+        with tempfile.TemporaryFile(dir=target):
+            pass
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise Unavailable(f"folder {root}", reason=reason, remedy="choose one that you may write to") from error

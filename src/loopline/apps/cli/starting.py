@@ -27,9 +27,11 @@ def up(loop: LoopFile = LOOP, *, port: Port = PORT, host: Host = HOST) -> None:
     """Run the loop: endpoint, pages and controller in one process."""
     from loopline.apps.cli.preflight import loopback
     from loopline.apps.config import load_settings
+    from loopline.apps.config.files import check_files
 
     loopback(host)
     settings = load_settings(loop)
+    check_files(settings)
 
     from loopline.apps.http.server import serve
     from loopline.apps.wiring import FOLDER

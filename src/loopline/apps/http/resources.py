@@ -1,5 +1,7 @@
 """The loop's records over JSON, read only, and one switch: tick."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -21,6 +23,7 @@ from loopline.records.selection import Selection
 from loopline.records.signal import Signal
 
 LONGEST_QUERY = 200
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class CycleDetail(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +46,8 @@ class WhyStep(msgspec.Struct, frozen=True, kw_only=True):
     act: str
     kind: str
     at: str
+    told: str = ""
+    """The sentences of that act; of a cycle, also how it ended. Empty once they are older than what is kept at hand."""
     sources: tuple["WhyStep", ...]
 
 
@@ -75,10 +80,13 @@ def asked(name: str) -> str:
     return name.strip()
 
 
-def steps(branch: Branch) -> WhyStep:
-    """A lineage tree as records."""
-    sources = tuple(steps(source) for source in branch.sources)
-    return WhyStep(entity=branch.entity, act=branch.act, kind=branch.kind, at=branch.at, sources=sources)
+def steps(branch: Branch, *, told: Mapping[str, str] = NOTHING) -> WhyStep:
+    """A lineage tree as records; ``told``: act -> its sentence."""
+    sources = tuple(steps(source, told=told) for source in branch.sources)
+    kind, _, name = branch.entity.partition(":")
+    end = (f"{branch.act.partition('/')[0]}/{name}/close",) if kind == "cycle" else ()
+    said = "\n".join(told[act] for act in (branch.act, *end) if act in told)
+    return WhyStep(entity=branch.entity, act=branch.act, kind=branch.kind, at=branch.at, told=said, sources=sources)
 
 
 def resource_routes(house: House, console: Console) -> list[HTTPRouteHandler]:
@@ -95,7 +103,8 @@ def _controller_routes(house: House, console: Console) -> list[HTTPRouteHandler]
     @get("/api/why", sync_to_thread=True)
     def why(id: FromQuery[str]) -> WhyStep:  # noqa: A002  the query's own name
         """Where a prediction, version, dataset or cycle came from."""
-        return steps(console.why(asked(id)))
+        told = {event.subject: event.text for event in Archive(house).events}
+        return steps(console.why(asked(id)), told=told)
 
     @post("/api/tick", sync_to_thread=True, status_code=200)
     def tick() -> list[Done]:

@@ -19,9 +19,13 @@ from loopline.apps.http.inference import make_inference
 from loopline.apps.wiring import House, hold, open_house
 from loopline.capture.reserve import role_of
 from loopline.capture.stage import Capture
-from loopline.errors import Unavailable
+from loopline.errors import Conflict, LooplineError, Unavailable
 from loopline.orchestrate.runner import Runner
+from loopline.ports.ledger import Ledger
+from loopline.records.model import ModelVersion
+from loopline.records.rollout import TrafficSplit
 from loopline.records.settings import Settings
+from loopline.records.signature import Signature
 from loopline.serve.stage import Gateway
 
 TICK_SECONDS = 0.2
@@ -41,12 +45,58 @@ def application(house: House) -> App:
 
 
 def serve(settings: Settings, *, root: Path, host: str, port: int) -> None:
-    """Serve until told to stop. Raises Conflict when the folder is in use, Unavailable when the port is taken."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s", stream=sys.stderr)
+    """Serve until told to stop.
+
+    Raises Conflict when the folder is in use or its live version was made for other labels, Unavailable when the port
+    is taken.
+    """
+    _log_to_stderr()
     with hold(root), _bound(host, port) as listener:
         house = open_house(settings, root=root)
+        require_same_contract(house.ledger, settings)
         (root / "address").write_text(f"http://{host}:{port}")
         _run(house, listener, url=f"http://{host}:{port}")
+
+
+def require_same_contract(ledger: Ledger, settings: Settings) -> None:
+    """Raise Conflict when the live version takes other inputs, or gives other labels, than ``loop.toml`` asks for."""
+    split = max(ledger.all(TrafficSplit, settings.name), key=lambda split: split.revision, default=None)
+    if split is None:
+        return
+    live = ledger.get(ModelVersion, split.incumbent, loop=settings.name)
+    if live.signature != settings.signature:
+        raise Conflict(
+            "loop.toml",
+            found=f"asks for {_contract(settings.signature)}",
+            expected=f"{_contract(live.signature)}, which the live version {live.name} was made for",
+            remedy="put them back, or start a new folder",
+        )
+
+
+def _contract(signature: Signature) -> str:
+    width = f" of width {signature.width}" if signature.width else ""
+    return f"{signature.input}{width} with labels [{', '.join(signature.labels)}]"
+
+
+def _log_to_stderr() -> None:
+    """One line an event, from INFO up; of what only matters when it fails, warnings."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(in_one_line)
+    layout = "%(asctime)s %(name)s %(levelname)s %(message)s"
+    logging.basicConfig(level=logging.INFO, format=layout, handlers=[handler])
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+def in_one_line(record: logging.LogRecord) -> bool:
+    """Keep the record; a failure that explains itself becomes one line of warning, without its traceback."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, LooplineError):
+        sentence = record.getMessage()
+        whole = sentence if str(error) in sentence else f"{sentence}: {error}"
+        record.msg, record.args = whole.partition("\n")[0], ()
+        record.exc_info = record.exc_text = None
+        record.levelno, record.levelname = logging.WARNING, logging.getLevelName(logging.WARNING)
+    return True
 
 
 def _run(house: House, listener: socket.socket, *, url: str) -> None:

@@ -1,0 +1,157 @@
+"""``docs/reference.md`` tells every key of ``loop.toml`` as the code reads it.
+
+After a change on purpose: ``LOOPLINE_GOLDEN=1 pytest tests/golden`` writes the page anew; read the difference.
+"""
+
+import ast
+import inspect
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from loopline.apps.config.document import GRAMMAR, show
+from loopline.apps.config.values import UNITS, Key
+from loopline.records import settings as records
+from loopline.records.settings import Settings
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference.md"
+HEAD = """\
+# Every key of loop.toml
+
+Written from the code by `tests/golden/test_reference.py`, which fails when this page is stale. Relative paths start at
+the folder of `loop.toml`. A key that is not here is refused, with the nearest known one.
+"""
+SPELLED: dict[str, tuple[str, ...]] = {
+    "select.when": ("every_seconds", "volume"),
+    "annotate.overlap": ("overlap_min", "overlap_max", "stop_at"),
+    "annotate.lease": ("lease_seconds",),
+    "train.timeout": ("seconds",),
+    "gate.anchor": ("anchor_file",),
+    "rollout.horizon": ("horizon_seconds",),
+    "cadence.min": ("min_seconds",),
+    "cadence.max": ("max_seconds",),
+}
+"""Keys that are spelled otherwise than the fields they fill."""
+MEANINGS = {
+    "loop.name": "The loop's name; the endpoint is `/v2/models/NAME/infer`.",
+    "loop.labels": "Class names, in the order of the probabilities.",
+    "loop.input": "What a row is: one text, or `width` numbers.",
+    "loop.width": "Features in a row, where `input` is `tabular`.",
+    "select.when": "When a cycle opens: by the clock, by the number of new predictions, or at whichever comes first.",
+    "select.strategy": "How samples are chosen.",
+    "select.budget": "Samples that a cycle chooses. Reserve and gold tasks come on top of it.",
+    "annotate.overlap": "How many people are asked about a sample, at least and at most; no further one is asked once "
+    "the posterior of the leading label reaches `stop_at`.",
+    "annotate.lease": "How long a claimed task is kept for its annotator.",
+    "train.memory_mb": "Address space granted to a training run; 0: no limit.",
+    "train.timeout": "Wall time granted to a training run.",
+    "monitor.false_alarms_per_year": "How often the drift alarm may sound in a year in which nothing drifts.",
+    "gate.metric": "What a challenger is judged by.",
+}
+"""What the fields' own docstrings do not tell."""
+REQUIRED = {"loop.name", "loop.labels", "loop.input", "train.run"}
+
+
+def keys() -> Iterator[tuple[str, str, Key]]:
+    """Section, key and grammar of every key that this release acts on."""
+    for section, known in GRAMMAR.items():
+        yield from ((section, name, key) for name, key in known.items() if not key.missing)
+
+
+def fields_of(section: str, name: str) -> tuple[str, ...]:
+    return SPELLED.get(f"{section}.{name}", (name,))
+
+
+def kind_of(section: str) -> type[msgspec.Struct]:
+    found: type[msgspec.Struct] = type(getattr(Settings(name="x", signature=None, folder=""), section))  # type: ignore[arg-type]
+    return found
+
+
+def told() -> dict[tuple[str, str], str]:
+    """(class, field) -> the first sentence or two that stand below the field."""
+    module = ast.parse(inspect.getsource(records))
+    found = {}
+    for kind in (node for node in module.body if isinstance(node, ast.ClassDef)):
+        for field, below in zip(kind.body, kind.body[1:], strict=False):
+            match field, below:
+                case (
+                    ast.AnnAssign(target=ast.Name(id=name)),
+                    ast.Expr(value=ast.Constant(value=str(text))),
+                ):
+                    found[kind.name, name] = " ".join(text.replace("``", "`").split())
+    return found
+
+
+def spoken(value: object, *, key: Key) -> str:
+    """A default as ``loop.toml`` would spell it, in backquotes; a dash for none."""
+    if value == "":
+        return "–"
+    if "duration" in key.allowed and isinstance(value, float | int):
+        unit = next(unit for unit, size in reversed(UNITS.items()) if value % size == 0)
+        return f'`"{value / UNITS[unit]:g}{unit}"`'
+    if "predictions" in key.allowed:
+        return f'`"{value} predictions"`'
+    return f"`{show(list(value) if isinstance(value, tuple) else value)}`"
+
+
+def default_of(section: str, name: str, key: Key) -> str:
+    place = f"{section}.{name}"
+    if place in REQUIRED:
+        return "required"
+    if section == "loop":
+        return "–"
+    held: dict[str, Any] = {field: getattr(kind_of(section)(), field) for field in fields_of(section, name)}
+    if place == "select.when":
+        return f'`["every {held["every_seconds"] / 3_600:g}h", "volume {held["volume"]}"]`'
+    if len(held) > 1:
+        return "`{ " + ", ".join(f"{field.removeprefix(f'{name}_')} = {v:g}" for field, v in held.items()) + " }`"
+    return spoken(next(iter(held.values())), key=key)
+
+
+def meaning_of(section: str, name: str) -> str:
+    place = f"{section}.{name}"
+    if place in MEANINGS:
+        return MEANINGS[place]
+    (field,) = fields_of(section, name)
+    return told()[kind_of(section).__name__, field]
+
+
+def page() -> str:
+    parts = [HEAD]
+    for section in dict.fromkeys(section for section, _, _ in keys()):
+        rows = [
+            f"| `{name}` | {default_of(section, name, key)} | {key.allowed} | {meaning_of(section, name)} |"
+            for place, name, key in keys()
+            if place == section
+        ]
+        parts.append(f"\n## [{section}]\n\n| key | default | allowed | meaning |\n|---|---|---|---|\n")
+        parts.append("\n".join(row.replace("\n", " ") for row in rows) + "\n")
+    return "".join(parts)
+
+
+def test_the_reference_is_what_the_code_reads() -> None:
+    if os.environ.get("LOOPLINE_GOLDEN"):
+        PAGE.write_text(page(), encoding="utf-8")
+    assert PAGE.read_text(encoding="utf-8") == page()
+
+
+def test_every_setting_has_a_key() -> None:
+    for section in set(GRAMMAR) - {"loop"}:
+        reached = {field for place, name, _ in keys() if place == section for field in fields_of(section, name)}
+        refused = {name for name, key in GRAMMAR[section].items() if key.missing}
+        assert reached == set(kind_of(section).__struct_fields__) - refused, section
+
+
+def test_every_default_that_is_shown_is_one_that_may_be_written() -> None:
+    import tomllib
+
+    for section, name, key in keys():
+        shown = default_of(section, name, key).strip("`")
+        is_unset = shown in ("required", "–") or (shown == "0" and name == "budget_max")
+        if not is_unset:
+            read = key.read(tomllib.loads(f"x = {shown}")["x"])
+            stored = kind_of(section)()
+            assert read == {field: getattr(stored, field) for field in read}, f"{section}.{name}"
