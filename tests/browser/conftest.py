@@ -119,6 +119,17 @@ def digits() -> Iterator[Server]:
 
 
 @pytest.fixture
+def letters() -> Iterator[Server]:
+    """A loop whose labels begin with the letters of commands, in memory, with eight open tasks."""
+    signature = Signature(input="text", labels=("good", "awful", "sad", "unclear"))
+    house = rooms(now=datetime.now(UTC), settings=make.settings(signature=signature), token=TOKEN)
+    tasks = tuple(make.task(f"t{i}", f"sentence {i}") for i in range(8))
+    house.ledger.commit(make.entry("open", make.cycle(1, phase="published"), tasks=tasks))
+    with _serving(house) as url:
+        yield Server(url, house)
+
+
+@pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
     """The story of two promotions and an open batch, served on a free port of the loopback."""
     engine = open_database(f"sqlite:///{tmp_path / 'state.db'}")

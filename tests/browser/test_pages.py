@@ -112,7 +112,7 @@ def test_answers_given_while_the_server_is_away_arrive_when_it_is_back(browser, 
         context.set_offline(True)
         give(page, "1")
         give(page, "2")
-        expect(page.locator("#tally")).to_have_text("2 answered, 2 waiting to be sent")
+        expect(page.locator("#tally")).to_have_text("2 answered, 2 of them waiting")
         context.set_offline(False)
         expect(page.locator("#tally")).to_have_text("2 answered")
     assert len(server.house.book.answers(make.LOOP, cycle=3).annotations) == 2
@@ -153,6 +153,40 @@ def test_a_square_row_of_numbers_is_drawn_and_listed(browser, digits, axe, shots
     assert [a.label for a in digits.house.book.answers(make.LOOP, cycle=1).annotations] == ["7"]
 
 
+def test_g_gives_a_label_and_leaves_no_page_while_a_task_is_shown(browser, letters):
+    with visiting(browser) as context:
+        page = context.new_page()
+        sign_in_by_keyboard(page, letters.url)
+        start_labelling(page, "ana")
+        for key in ("g", "a", "g", "s", "u"):  # good, awful, good, sad, unclear: no command takes a label's letter
+            give(page, key)
+        expect(page.locator("#tally")).to_have_text("5 answered")
+        assert page.url.endswith("/annotate")
+        page.keyboard.press("z")
+        expect(page.locator("#tally")).to_have_text("4 answered")
+        give(page, "x")
+        expect(page.locator("#tally")).to_have_text("4 answered")
+    answers = letters.house.book.answers(make.LOOP, cycle=1).annotations
+    assert sorted(a.label for a in answers) == ["awful", "good", "good", "sad"]
+
+
+def test_buttons_and_sheet_show_every_key_that_works(browser, letters):
+    with visiting(browser) as context:
+        page = context.new_page()
+        sign_in_by_keyboard(page, letters.url)
+        start_labelling(page, "ana")
+        buttons = page.locator("#labels button")
+        expect(buttons).to_have_text(["1Ggood", "2Aawful", "3Ssad", "4Uunclear"])
+        assert buttons.first.get_attribute("aria-keyshortcuts") == "1 G"
+        expect(page.locator("#pass kbd")).to_have_text("X")
+        page.keyboard.press("?")
+        sheet = page.get_by_role("dialog", name="Keyboard shortcuts")
+        expect(sheet.locator("[data-label]")).to_have_count(4)
+        expect(sheet.locator("[data-label=good] dt")).to_have_text("1 G")
+        expect(sheet).to_contain_text("Skip this task")
+        expect(sheet.get_by_text("Signals")).to_be_hidden()
+
+
 def test_a_paused_person_is_told_why(browser, server):
     with visiting(browser) as context:
         page = context.new_page()
@@ -170,6 +204,9 @@ def test_shortcuts_have_a_sheet_and_a_switch(browser, server):
         page = context.new_page()
         sign_in_by_keyboard(page, server.url)
         page.keyboard.press("?")
+        expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
+        page.keyboard.press("Space")  # a person who goes on labelling does not turn them off unawares
+        expect(page.get_by_label("Single-key shortcuts are on")).to_be_checked()
         expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
         page.get_by_label("Single-key shortcuts are on").uncheck()
         page.keyboard.press("Escape")

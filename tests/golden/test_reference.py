@@ -6,6 +6,7 @@ After a change on purpose: ``LOOPLINE_GOLDEN=1 pytest tests/golden`` writes the 
 import ast
 import inspect
 import os
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ SPELLED: dict[str, tuple[str, ...]] = {
     "train.timeout": ("seconds",),
     "gate.anchor": ("anchor_file",),
     "rollout.horizon": ("horizon_seconds",),
+    "cadence.budget_max": "Labels a cycle at full severity; without it, three times the budget.",
     "cadence.min": ("min_seconds",),
     "cadence.max": ("max_seconds",),
 }
@@ -40,7 +42,8 @@ MEANINGS = {
     "loop.labels": "Class names, in the order of the probabilities.",
     "loop.input": "What a row is: one text, or `width` numbers.",
     "loop.width": "Features in a row, where `input` is `tabular`.",
-    "select.when": "When a cycle opens: by the clock, by the number of new predictions, or at whichever comes first.",
+    "select.when": "When a cycle opens: by the clock, by the number of new predictions, or at whichever comes first; "
+    "what a written list leaves out is off.",
     "select.strategy": "How samples are chosen.",
     "select.budget": "Samples that a cycle chooses. Reserve and gold tasks come on top of it.",
     "annotate.overlap": "How many people are asked about a sample, at least and at most; no further one is asked once "
@@ -49,10 +52,14 @@ MEANINGS = {
     "train.memory_mb": "Address space granted to a training run; 0: no limit.",
     "train.timeout": "Wall time granted to a training run.",
     "monitor.false_alarms_per_year": "How often the drift alarm may sound in a year in which nothing drifts.",
+    "cadence.budget_max": "Labels a cycle at full severity; without it, three times the budget.",
+    "cadence.min": "Time between two cycles at full severity.",
+    "cadence.max": "Time between two cycles when nothing has moved for long, or where `when` names no clock.",
     "gate.metric": "What a challenger is judged by.",
 }
 """What the fields' own docstrings do not tell."""
-REQUIRED = {"loop.name", "loop.labels", "loop.input", "train.run"}
+NONE = "none"
+REQUIRED = {"loop.name", "loop.labels", "loop.input", "train.run", "train.base"}
 
 
 def keys() -> Iterator[tuple[str, str, Key]]:
@@ -86,9 +93,9 @@ def told() -> dict[tuple[str, str], str]:
 
 
 def spoken(value: object, *, key: Key) -> str:
-    """A default as ``loop.toml`` would spell it, in backquotes; a dash for none."""
-    if value == "":
-        return "–"
+    """A default as ``loop.toml`` would spell it, in backquotes."""
+    if value == "" or (value == 0 and "from 1" in key.allowed):
+        return NONE
     if "duration" in key.allowed and isinstance(value, float | int):
         unit = next(unit for unit, size in reversed(UNITS.items()) if value % size == 0)
         return f'`"{value / UNITS[unit]:g}{unit}"`'
@@ -102,7 +109,7 @@ def default_of(section: str, name: str, key: Key) -> str:
     if place in REQUIRED:
         return "required"
     if section == "loop":
-        return "–"
+        return NONE
     held: dict[str, Any] = {field: getattr(kind_of(section)(), field) for field in fields_of(section, name)}
     if place == "select.when":
         return f'`["every {held["every_seconds"] / 3_600:g}h", "volume {held["volume"]}"]`'
@@ -146,12 +153,9 @@ def test_every_setting_has_a_key() -> None:
 
 
 def test_every_default_that_is_shown_is_one_that_may_be_written() -> None:
-    import tomllib
-
     for section, name, key in keys():
         shown = default_of(section, name, key).strip("`")
-        is_unset = shown in ("required", "–") or (shown == "0" and name == "budget_max")
-        if not is_unset:
+        if shown not in ("required", NONE):
             read = key.read(tomllib.loads(f"x = {shown}")["x"])
             stored = kind_of(section)()
             assert read == {field: getattr(stored, field) for field in read}, f"{section}.{name}"

@@ -103,7 +103,9 @@ def test_a_name_that_cannot_be_one_is_refused(ask, name):
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        (b'{"annotator": "ana", "count": "three"}', "Expected `int`, got `str`"),
+        (b'{"annotator": "ana", "count": "three"}', "request: count: found a text, expected a whole number"),
+        (b'{"annotator": "ana", "count": "3"}', "request: count: found a text, expected a whole number"),
+        (b'{"annotator": null}', "request: annotator: found null, expected a text"),
         (b'{"annotator": "ana", "cuont": 3}', "unknown field `cuont`"),
         (b'{"count": 3}', "missing required field `annotator`"),
         (b'{"annotator": "ana", "count": 0}', "count: 0, expected 1 to 50"),
@@ -187,6 +189,22 @@ def test_why_gives_the_tree(ask):
 def test_what_does_not_exist_is_404_with_what_does(ask, path, sentence):
     answer = ask("GET", path)
     assert (answer.status_code, error_of(answer)) == (404, sentence)
+
+
+def test_a_cycles_id_finds_the_cycle_and_not_what_shares_its_id(ask):
+    assert ask("GET", "/api/why", params={"id": "cycle-2"}).json()["entity"] == "cycle:cycle-2"
+    assert ask("GET", "/api/why", params={"id": "selection:cycle-2"}).json()["entity"] == "selection:cycle-2"
+
+
+def test_a_bare_number_is_a_cycle_and_never_a_split(ask):
+    assert ask("GET", "/api/why", params={"id": "2"}).json()["entity"] == "cycle:cycle-2"
+    assert error_of(ask("GET", "/api/why", params={"id": "9"})) == "no entity '9'"
+
+
+def test_seconds_as_a_text_are_refused(ask):
+    answer = {"id": "a", "task": "t3-000", "label": "neutral", "seconds": "1.5"}
+    refused = ask("POST", "/api/annotations", json={"annotator": "ana", "annotations": [answer]})
+    assert error_of(refused) == "request: annotations[0].seconds: found a text, expected a number"
 
 
 @pytest.mark.parametrize("query", ["", "x" * 201])

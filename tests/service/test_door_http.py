@@ -4,6 +4,7 @@ import httpx
 import pytest
 
 from loopline.apps.http.identity import Identity
+from loopline.testing import factories as make
 
 BASE = "http://127.0.0.1:8686"
 PAGE = {"accept": "text/html"}
@@ -40,6 +41,28 @@ def test_a_wrong_token_is_refused_even_beside_a_good_cookie(talk, house):
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"])
 def test_health_is_open_to_anyone(talk, path):
     assert talk(lambda client: client.get(path, headers={"host": "10.0.0.7:8686"})).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"])
+def test_health_answers_head_without_a_body(talk, path):
+    answer = talk(lambda client: client.head(path))
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
+def test_readyz_is_503_with_the_reason_until_a_version_is_live(empty, look):
+    answer = look("GET", "/readyz")
+    assert answer.status_code == 503
+    assert answer.json() == {"ready": False, "reason": "no version is live; the overview says what is awaited"}
+    assert look("HEAD", "/readyz").status_code == 503
+    empty.ledger.commit(make.entry("live", make.split(1)))
+    answer = look("GET", "/readyz")
+    assert (answer.status_code, answer.json()) == (200, {"ready": True})
+
+
+@pytest.mark.parametrize("path", ["/v2", "/v1", "/api/status", "/v2/models/sentiment"])
+def test_a_token_in_the_address_of_a_program_is_not_taken(talk, path):
+    answer = talk(lambda client: client.get(f"{path}?token=the-token", headers=PAGE))
+    assert answer.status_code == 401
 
 
 @pytest.mark.parametrize("path", ["/v2/models/sentiment/infer", "/v1/predictions", "/v2/health/live"])

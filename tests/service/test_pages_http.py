@@ -1,9 +1,15 @@
 """The pages as they leave the server."""
 
-import pytest
+from datetime import UTC, datetime, timedelta
 
+import pytest
+from msgspec import structs
+
+from loopline.records.signal import Signal
 from loopline.testing import factories as make
 
+NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+LOG = 'Traceback (most recent call last):\n  File "train.py", line 12, in train\nValueError: no rows'
 PAGE = {"accept": "text/html"}
 PAGES = [
     "/", "/annotate", "/cycles", "/cycles/0", "/cycles/1", "/cycles/2", "/cycles/3", "/cycles/1/labels?page=2",
@@ -65,3 +71,68 @@ def test_a_failed_run_shows_the_end_of_its_log(own, work):
     page = work("GET", "/cycles/4", headers=PAGE).text
     assert "ValueError: no rows" in page
     assert "The incumbent keeps serving" in page
+
+
+def first_try_failed(house, *, number=0):
+    """The first version could not be trained."""
+    failed = make.cycle(
+        number,
+        phase="closed",
+        after=0,
+        until=0,
+        outcome="failed",
+        opened_at=NOW - timedelta(seconds=9),
+        closed_at=NOW - timedelta(seconds=3),
+        reason="no version is live: the first one is trained from the base set",
+        outcome_reason=f"train.py:train raised ValueError: no rows\n{LOG}",
+    )
+    act = make.activity(f"close-{number}", kind="CloseCycle", cycle=number, generated=(f"cycle:cycle-{number}",))
+    text = f"cycle {number} failed: {failed.outcome_reason}"
+    event = make.event(f"e{number}", type="cycle.closed", subject=f"close-{number}", text=text)
+    spec = make.run_spec(f"run-{number}", cycle=number)
+    house.ledger.commit(make.entry(f"close-{number}", failed, spec, activity=act, events=(event,)))
+
+
+def test_a_failed_first_training_shows_one_line_on_the_overview(empty, look):
+    first_try_failed(empty)
+    page = look("GET", "/", headers=PAGE).text
+    assert "Cycle 0 failed: train.py:train raised ValueError: no rows." in page.replace("cycle 0 f", "Cycle 0 f")
+    assert "Traceback" not in page
+    assert "line 12" not in page
+
+
+def test_a_failed_first_training_is_told_whole_and_once_on_its_page(empty, look):
+    first_try_failed(empty)
+    page = look("GET", "/cycles/0", headers=PAGE).text
+    assert page.count("train.py:train raised") == page.count("Traceback") == 1
+    assert "incumbent" not in page.lower()
+    assert "No version is live. Mend the cause; the first version is tried again at 2026-01-05 09:00:27 UTC." in page
+    assert "Window" not in page
+    assert "Budget" not in page
+
+
+def test_an_older_failed_first_training_says_that_it_was_tried_again(empty, look):
+    first_try_failed(empty, number=0)
+    first_try_failed(empty, number=1)
+    assert "No version was live. Cycle 1 tried again." in look("GET", "/cycles/0", headers=PAGE).text
+    assert "is tried again at 2026-01-05 09:00:57 UTC" in look("GET", "/cycles/1", headers=PAGE).text
+
+
+def test_the_first_versions_cycle_has_no_window_no_budget_and_no_incumbent(own, work):
+    own.ledger.commit(make.entry("r", make.rollout(id="cycle-0", cycle=0, challenger="v1", incumbent="v1")))
+    page = work("GET", "/cycles/0", headers=PAGE).text
+    assert "<dt>Window</dt>" not in page
+    assert "<dt>Budget</dt>" not in page
+    assert "<dt>Challenger</dt>" in page
+    assert "<dt>Against</dt>" not in page
+    later = work("GET", "/cycles/1", headers=PAGE).text
+    assert "<dt>Window</dt>" in later
+    assert "<dt>Against</dt>" in later
+
+
+def test_the_pace_is_told_as_past_once_its_signal_has_cleared(own, work):
+    assert '<p class="soft">Every 60 s because' in work("GET", "/", headers=PAGE).text
+    raised = next(signal for signal in own.ledger.all(Signal, make.LOOP) if signal.state == "raised")
+    own.ledger.commit(make.entry("clear", structs.replace(raised, state="cleared", cleared_at=NOW)))
+    said = "Since 2026-01-05 08:58:40 UTC: every 60 s because margin of v3 drifts with severity 0.41."
+    assert said in work("GET", "/", headers=PAGE).text

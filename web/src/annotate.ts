@@ -2,8 +2,8 @@
 
 import "./app.ts";
 import { type Task, Refused, claim, skip, undo } from "./api.ts";
-import { isShortcut } from "./keys.ts";
-import { keysOf } from "./labels.ts";
+import { isShortcut, restGoing } from "./keys.ts";
+import { type Keys, capsOf, keysOf } from "./labels.ts";
 import { Outbox } from "./outbox.ts";
 import { show } from "./rows.ts";
 
@@ -25,6 +25,13 @@ function at<T extends HTMLElement>(id: string): T {
   return found as T;
 }
 
+function capOf(key: string): HTMLElement {
+  const cap = document.createElement("kbd");
+  cap.textContent = key;
+  cap.setAttribute("aria-hidden", "true");
+  return cap;
+}
+
 function complain(sentence: string): void {
   const trouble = at("trouble");
   trouble.textContent = sentence;
@@ -38,7 +45,7 @@ class Desk {
   private queue: Task[] = [];
   private readonly done = new Set<string>();
   private readonly given: Given[] = [];
-  private keys: ReadonlyMap<string, string> = new Map();
+  private keys: Keys = keysOf([]);
   private shownAt = 0;
   private answered: number | null = null;
   private shown = "";
@@ -63,10 +70,10 @@ class Desk {
   private press(event: KeyboardEvent): void {
     if (!isShortcut(event)) return;
     const key = event.key.toLowerCase();
-    const label = this.keys.get(key);
-    if (key === "u") void this.undo();
-    else if (key === "s" && this.queue.length > 0) void this.pass();
-    else if (label && this.queue.length > 0) this.answer(label);
+    const label = this.keys.labels.get(key);
+    if (label && this.queue.length > 0) this.answer(label);
+    else if (key === this.keys.undo) void this.undo();
+    else if (key === this.keys.skip && this.queue.length > 0) void this.pass();
     else return;
     event.preventDefault();
   }
@@ -154,6 +161,7 @@ class Desk {
 
   private draw(paused: string): void {
     const task = this.queue[0];
+    restGoing(Boolean(task));
     at("task").hidden = !task;
     at("rest").hidden = Boolean(task);
     at<HTMLButtonElement>("undo").disabled = this.given.length === 0;
@@ -171,6 +179,7 @@ class Desk {
     if (this.shown === task.id) return;
     this.shown = task.id;
     this.keys = keysOf(task.labels);
+    this.list(task.labels);
     show(task.row, at("row"));
     this.buttons(task);
     const hint = at("hint");
@@ -185,14 +194,9 @@ class Desk {
       const button = document.createElement("button");
       button.type = "button";
       button.dataset["label"] = label;
-      const key = [...this.keys].find(([, given]) => given === label)?.[0];
-      if (key) {
-        const cap = document.createElement("kbd");
-        cap.textContent = key;
-        cap.setAttribute("aria-hidden", "true");
-        button.append(cap);
-      }
-      button.append(label);
+      const caps = capsOf(this.keys, label);
+      if (caps.length > 0) button.setAttribute("aria-keyshortcuts", caps.join(" "));
+      button.append(...caps.map(capOf), label);
       if (task.suggestion?.label === label) button.className = "suggested";
       button.addEventListener("click", () => this.answer(label));
       return button;
@@ -201,10 +205,34 @@ class Desk {
     if (focused) made[0]?.focus();
   }
 
+  /** Writes the keys that work now on the sheet and on the buttons beside the labels. */
+  private list(labels: readonly string[]): void {
+    for (const [name, key] of [["skip", this.keys.skip], ["undo", this.keys.undo]] as const) {
+      for (const cap of document.querySelectorAll<HTMLElement>(`[data-key=${name}]`)) {
+        cap.textContent = key.toUpperCase();
+        cap.hidden = !key;
+      }
+    }
+    const rows = labels.map((label) => {
+      const row = document.createElement("div");
+      const term = document.createElement("dt");
+      const meaning = document.createElement("dd");
+      const caps = capsOf(this.keys, label).flatMap((key) => [capOf(key), " "]);
+      term.append(...(caps.length > 0 ? caps : ["no key"]));
+      meaning.textContent = label;
+      row.dataset["label"] = label;
+      row.append(term, meaning);
+      return row;
+    });
+    const old = document.querySelectorAll<HTMLElement>("#keys [data-label]");
+    old[0]?.before(...rows);
+    for (const row of old) row.remove();
+  }
+
   private tally(): void {
     const waiting = this.outbox.size;
-    const sent = `${this.answered ?? 0} answered`;
-    at("tally").textContent = waiting > 1 ? `${sent}, ${waiting} waiting to be sent` : sent;
+    const answered = `${Math.max(this.answered ?? 0, waiting)} answered`;
+    at("tally").textContent = waiting > 1 ? `${answered}, ${waiting} of them waiting` : answered;
   }
 }
 

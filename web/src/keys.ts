@@ -10,6 +10,7 @@ const PAGES: Readonly<Record<string, string>> = {
   i: "/signals",
 };
 const SEQUENCE_MS = 1200;
+let isResting = false;
 
 export function areOn(): boolean {
   return localStorage.getItem(SWITCH) !== "off";
@@ -23,6 +24,18 @@ export function isShortcut(event: KeyboardEvent): boolean {
   return !(target instanceof HTMLElement && target.closest("input, select, textarea, [contenteditable]"));
 }
 
+/** While a task is shown every letter may be a label: going to a page by `g` and a letter rests, and is not listed. */
+export function restGoing(on: boolean): void {
+  isResting = on;
+  for (const row of document.querySelectorAll<HTMLElement>("[data-goto]")) row.hidden = on;
+}
+
+/** The title takes the focus, so that the next space bar neither closes the sheet nor turns the shortcuts off. */
+function open(sheet: HTMLDialogElement): void {
+  sheet.showModal();
+  sheet.querySelector("h2")?.focus();
+}
+
 export function listen(): void {
   const sheet = document.querySelector<HTMLDialogElement>("#keys");
   const search = document.querySelector<HTMLInputElement>("#why-id");
@@ -30,7 +43,7 @@ export function listen(): void {
   document.addEventListener("keydown", (event) => {
     if (!isShortcut(event)) return;
     const key = event.key.toLowerCase();
-    const page = PAGES[key];
+    const page = isResting ? undefined : PAGES[key];
     if (page && event.timeStamp - wentAt < SEQUENCE_MS) {
       event.preventDefault();
       event.stopImmediatePropagation();
@@ -39,14 +52,14 @@ export function listen(): void {
       wentAt = event.timeStamp;
     } else if (event.key === "?" && sheet) {
       event.preventDefault();
-      sheet.showModal();
+      open(sheet);
     } else if (event.key === "/" && search) {
       event.preventDefault();
       search.focus();
     }
   });
   for (const button of document.querySelectorAll("[data-open=keys]")) {
-    button.addEventListener("click", () => sheet?.showModal());
+    button.addEventListener("click", () => sheet && open(sheet));
   }
   const toggle = document.querySelector<HTMLInputElement>("#keys-on");
   if (toggle) {

@@ -150,11 +150,13 @@ def _publish(house: Installation, command: c.Publish) -> Made:
     return Made("batch.published", text, made, (entity_of(selection),), tasks=tasks, also=(batch,))
 
 
-def _review(house: Installation, command: c.Review) -> Made:
+def _review(house: Installation, command: c.Review) -> Made | None:
     standings = house.ledger.all(Standing, house.settings.name)
     reviewed = annotate.review(
         command.cycle, book=house.book, standings=standings, settings=house.settings, now=house.clock.now()
     )
+    if not reviewed.standings and not reviewed.raises:
+        return None
     paused = [s for s in reviewed.standings if s.state == "paused"]
     text = "; ".join(f"{s.annotator} {s.reason}" for s in paused)
     return Made("annotator.paused" if paused else "", text, (*reviewed.standings,), raises=reviewed.raises)

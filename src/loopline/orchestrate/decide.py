@@ -37,6 +37,8 @@ ATTEMPTS = 3
 """How often a training run that vanished is started again."""
 RETRY = timedelta(seconds=30)
 """Rest after the first version could not be trained; doubled with each failure, five times at most."""
+LOOK = timedelta(seconds=15)
+"""Rest between two reviews of a batch in which nobody answers: people skip, leave, and come back."""
 WINDOW = 200_000
 """Rows that a cycle looks back over at most, so that what it reads stays in bounds."""
 CHOICE = 10
@@ -191,7 +193,7 @@ def _labelling(situation: Situation, cycle: Cycle, now: datetime) -> Command | N
     progress = situation.progress
     if progress is None:
         return None
-    seen, rest = situation.reviewed, timedelta(seconds=situation.settings.annotate.lease_seconds)
+    seen, rest = situation.reviewed, LOOK
     weighed = seen.annotations if seen else 0
     if seen is None or weighed != progress.annotations or (not progress.is_complete and now - seen.at >= rest):
         return Review(

@@ -91,9 +91,7 @@ class Runner:
             return False
         try:
             made = act(self._house, command)
-            if made is None:
-                return False
-            fresh = self._house.ledger.commit(self._entry(command, made, started))
+            fresh = made is not None and self._house.ledger.commit(self._entry(command, made, started))
         except Unavailable as error:  # a part is away: the state still says that this is due, the next tick tries again
             log.warning("%s: %s", command.id, error)
             return False
@@ -102,6 +100,7 @@ class Runner:
             return False
         if isinstance(command, Review):
             self._reviewed = {command.cycle.id: Reviewed(annotations=command.annotations, at=started)}
+            fresh = True  # that it was weighed is news, whether or not it moved a task
         self._failures.pop(_matter(command), None)
         if isinstance(command, CloseCycle):
             self._failures = {

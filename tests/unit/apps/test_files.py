@@ -59,7 +59,9 @@ def test_files_that_fit_are_passed(settings):
 
 def test_every_file_is_told_at_once(settings):
     write(settings, base_jsonl=rows(("fine", "great")), anchor_jsonl="{", gold_jsonl=rows(("ugly", "bda")), train_py="")
-    with pytest.raises(InvalidSettings, match="^files of loop mood: 4 problems, expected none; mend every line below\n"):
+    with pytest.raises(
+        InvalidSettings, match="^files of loop mood: 4 problems, expected none; mend every line below\n"
+    ):
         check_files(settings)
     lines = told(settings)
     assert lines[0] == "train.base: found base.jsonl line 1: label 'great', allowed: one of bad, good"
@@ -70,7 +72,9 @@ def test_every_file_is_told_at_once(settings):
 
 def test_a_base_of_one_class_is_told_before_training_fails(settings):
     write(settings, base_jsonl=rows(("fine", "good"), ("nicer", "good")))
-    assert told(settings) == ["train.base: found base.jsonl with the label good only, allowed: rows of two or more labels"]
+    assert told(settings) == [
+        "train.base: found base.jsonl with the label good only, allowed: rows of two or more labels"
+    ]
 
 
 def test_gold_that_is_the_base_file_is_told(settings):
@@ -113,7 +117,13 @@ def test_a_trainer_that_is_no_python_is_told_with_its_line(settings):
 
 @pytest.mark.parametrize(
     "code",
-    ["from maker import train", "train = print", "if True:\n    def train(): ...", "from maker import *", "train: int = 1"],
+    [
+        "from maker import train",
+        "train = print",
+        "if True:\n    def train(): ...",
+        "from maker import *",
+        "train: int = 1",
+    ],
 )
 def test_a_trainer_may_be_bound_in_any_way(settings, code):
     write(settings, train_py=code)

@@ -1,16 +1,20 @@
 """What the overview says is what is stored."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from loopline.apps.http.status import read_status
 from loopline.apps.web.effort import effort_of, finding, total
+from loopline.apps.web.failure import tried_again
 from loopline.apps.web.overview import overview_of
 from loopline.apps.web.picture import BAR_LEFT, BAR_WIDTH, picture_of
-from loopline.apps.web.words import shares
+from loopline.apps.web.words import sentence, shares
 from loopline.loop import STAGES
+from loopline.orchestrate.decide import decide
+from loopline.records.command import OpenCycle
 from loopline.records.ids import VersionName
+from loopline.records.settings import TrainSettings
 from loopline.testing import factories as make
 from loopline.testing import story
 from loopline.testing.rooms import Rooms, StoredConsole, rooms
@@ -109,3 +113,82 @@ def test_a_shadow_has_a_role_and_no_share():
     rows = shares(make.split(2, challenger=V2, shadow=True))
     assert rows == (("v1", 1.0, "live"), ("v2", 0.0, "shadow"))
     assert shares(None) == ()
+
+
+def failed_cycle(number: int = 0):
+    return make.cycle(number, phase="closed", outcome="failed", closed_at=NOW, outcome_reason="no rows\nTraceback")
+
+
+def test_the_cards_of_a_failed_first_training_do_not_contradict():
+    house = rooms(now=NOW)
+    house.ledger.commit(make.entry("failed", failed_cycle(), make.dataset_version(), make.run_spec("r", cycle=0)))
+    view = overview_of(house, StoredConsole(house))
+    cards = {stage.name: stage for stage in view.stages}
+    assert (cards["serve"].figure, cards["serve"].detail) == ("no version is live", "cycle 0 failed")
+    assert (cards["train"].figure, cards["train"].detail, cards["train"].mood) == ("failed", "in cycle 0", "alert")
+    assert (cards["train"].last, cards["train"].at) == ("no rows", NOW)
+    assert [card.name for card in view.stages if card.mood != "idle"] == ["train"]
+
+
+def test_the_dots_of_a_failed_cycle_show_where_it_failed():
+    house = rooms(now=NOW)
+    house.ledger.commit(make.entry("failed", failed_cycle(), make.dataset_version(), make.run_spec("r", cycle=0)))
+    picture = overview_of(house, StoredConsole(house)).picture
+    assert [dot.phase for dot in picture.dots if dot.state == "failed"] == ["Training"]
+    assert [dot.state for dot in picture.dots] == ["done"] * 5 + ["failed"] + ["ahead"] * 4
+    assert picture.failed == "train failed"
+
+
+@pytest.mark.parametrize(
+    ("made", "stage"),
+    [
+        ((), "select"),
+        ((make.selection(cycle=4),), "annotate"),
+        ((make.selection(cycle=4), make.label_batch(cycle=4)), "dataset"),
+        ((make.dataset_version("c4", cycle=4),), "train"),
+        ((make.model_version("v4", cycle=4), make.run_spec("r4", cycle=4)), "evaluate"),
+        ((make.verdict(id="cycle-4", cycle=4),), "rollout"),
+    ],
+)
+def test_the_stage_that_failed_is_read_off_what_the_cycle_made(house, made, stage):
+    house.ledger.commit(make.entry("failed", failed_cycle(4), *made))
+    cards = overview_of(house, StoredConsole(house)).stages
+    assert [card.name for card in cards if card.figure == "failed"] == [stage]
+    assert cards[0].figure == "v3 answers"
+
+
+def test_a_cycle_that_did_not_fail_has_no_failed_stage(house):
+    picture = overview_of(house, StoredConsole(house)).picture
+    assert picture.failed == ""
+    assert all(dot.state != "failed" for dot in picture.dots)
+
+
+@pytest.mark.parametrize("number", [0, 1, 5, 9])
+def test_the_page_names_the_moment_at_which_the_controller_tries_again(number):
+    settings = make.settings(train=TrainSettings(entry="train.py:train", base="base.jsonl"))
+    house = rooms(now=NOW, settings=settings)
+    house.ledger.commit(make.entry("failed", failed_cycle(number), make.dataset_version()))
+    due = tried_again(failed_cycle(number))
+    assert due is not None
+    situation = StoredConsole(house).situation()
+    opened = [
+        any(isinstance(command, OpenCycle) for command in decide(situation, due + timedelta(seconds=late)))
+        for late in (-1, 0)
+    ]
+    assert opened == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("train.py:train raised", "train.py:train raised."),
+        ("runs/7 vanished", "runs/7 vanished."),
+        ("top_probability fell", "top_probability fell."),
+        ("v2 passed", "v2 passed."),
+        ("failed: no rows", "Failed: no rows."),
+        ("no rows\nTraceback:\n  File", "No rows."),
+        ("", ""),
+    ],
+)
+def test_a_sentence_leaves_code_alone_and_ends_with_its_first_line(text, said):
+    assert sentence(text) == said

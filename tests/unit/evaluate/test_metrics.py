@@ -7,7 +7,6 @@ from sklearn.metrics import log_loss as sklearn_log_loss
 
 from loopline.evaluate.metrics import METRICS, accuracy, log_loss, macro_f1, measure
 from loopline.evaluate.power import power_of_accuracy, power_of_mean
-from loopline.evaluate.rounding import shown
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(2, 6), st.integers(1, 60))
@@ -50,15 +49,3 @@ def test_power_of_a_mean_grows_with_the_margin():
     assert power_of_mean(0.01, alpha=0.05, margin=0.0) == pytest.approx(0.05)
     assert power_of_mean(0.01, alpha=0.05, margin=0.05) > 0.99
     assert power_of_mean(0.0, alpha=0.05, margin=0.01) == 1.0
-
-
-@given(st.floats(0, 1), st.integers(1, 10**7))
-def test_what_is_shown_stays_within_a_step_of_the_truth_and_repeats_itself(value, n):
-    rounded = shown(value, n=n)
-    assert abs(rounded - value) <= 1.25 / np.sqrt(n) + 1e-9
-    assert shown(rounded, n=n) == pytest.approx(rounded)
-
-
-def test_small_differences_on_few_rows_are_not_shown():
-    assert shown(0.611, n=400) == shown(0.602, n=400)
-    assert shown(0.611, n=1_000_000) != shown(0.602, n=1_000_000)

@@ -160,12 +160,11 @@ def test_what_is_awaited_is_one_sentence() -> None:
     assert awaited(state, NOW) == "cycle 1: people's answers: 12 of 40 tasks are done"
 
 
-def test_a_batch_that_stands_still_is_looked_at_again_after_a_lease() -> None:
+def test_a_batch_that_stands_still_is_looked_at_again() -> None:
     waiting = Progress(tasks=2, done=1, annotations=3, by_stratum={})
     state = at("published", progress=waiting, reviewed=weighed(3))
-    lease = SETTINGS.annotate.lease_seconds
-    assert said(state, NOW + timedelta(seconds=lease - 1)) == []
-    assert said(state, NOW + timedelta(seconds=lease)) == ["Review"]
+    assert said(state, NOW + timedelta(seconds=14)) == []
+    assert said(state, NOW + timedelta(seconds=15)) == ["Review"]
 
 
 def test_what_goes_wrong_again_and_again_is_said() -> None:

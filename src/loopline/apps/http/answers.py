@@ -1,10 +1,13 @@
 """People's side of the control plane: claim tasks, answer them, pass them on, take an answer back."""
 
 import math
-from typing import Literal
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal
 
 import msgspec
-from litestar import post
+from litestar import Request, post
+from litestar.exceptions import ValidationException
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import JSONBody
 
@@ -141,11 +144,30 @@ def between(thing: str, number: int, most: int) -> int:
     return number
 
 
+PLACE = re.compile(r"(.*) - at `\$\.?(.*)`")
+
+
+def strictly(kind: type[msgspec.Struct]) -> Callable[[Request[Any, Any, Any]], Awaitable[None]]:
+    """Refuses a body whose values are of another type, before the framework reads ``"3"`` as 3."""
+
+    async def check(request: Request[Any, Any, Any]) -> None:
+        try:
+            msgspec.json.decode(await request.body(), type=kind)
+        except msgspec.ValidationError as error:
+            found = PLACE.fullmatch(str(error))
+            message, key = (found[1], found[2]) if found else (str(error), "")
+            raise ValidationException(extra=[{"key": key or "data", "message": message}]) from error
+        except msgspec.DecodeError:
+            return  # no JSON at all: the framework says where it ends
+
+    return check
+
+
 def answer_routes(house: House) -> list[HTTPRouteHandler]:
     """The routes of people's work over this house."""
     settings, loop = house.settings, house.settings.name
 
-    @post("/api/claim", sync_to_thread=True, status_code=200)
+    @post("/api/claim", sync_to_thread=True, status_code=200, before_request=strictly(ClaimRequest))
     def claim(data: JSONBody[ClaimRequest]) -> Claimed:
         """Lease tasks to an annotator; the ones they hold already come first."""
         annotator, most = named(data.annotator), between("count", data.count, MOST_TASKS)
@@ -163,7 +185,7 @@ def answer_routes(house: House) -> list[HTTPRouteHandler]:
             answered=house.book.answered(loop, annotator)[0],
         )
 
-    @post("/api/annotations", sync_to_thread=True, status_code=200)
+    @post("/api/annotations", sync_to_thread=True, status_code=200, before_request=strictly(AnswersRequest))
     def annotations(data: JSONBody[AnswersRequest]) -> Accepted:
         """Store answers; the same id twice is one answer."""
         annotator, now = named(data.annotator), house.clock.now()
@@ -175,7 +197,7 @@ def answer_routes(house: House) -> list[HTTPRouteHandler]:
         ]
         return Accepted(accepted=house.queue.submit(stored, loop=loop))
 
-    @post("/api/skip", sync_to_thread=True, status_code=200)
+    @post("/api/skip", sync_to_thread=True, status_code=200, before_request=strictly(SkipRequest))
     def skip(data: JSONBody[SkipRequest]) -> dict[str, str]:
         """Give a task back; this annotator is not asked about it again."""
         task = TaskId(identified("task", data.task))
@@ -186,7 +208,7 @@ def answer_routes(house: House) -> list[HTTPRouteHandler]:
         house.queue.skip(passed, loop=loop)
         return {"skipped": task}
 
-    @post("/api/undo", sync_to_thread=True, status_code=200)
+    @post("/api/undo", sync_to_thread=True, status_code=200, before_request=strictly(UndoRequest))
     def undo(data: JSONBody[UndoRequest]) -> Undone:
         """Take an own answer back and lease its task to its author again."""
         annotation, annotator = identified("annotation", data.annotation), named(data.annotator)

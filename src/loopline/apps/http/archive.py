@@ -12,7 +12,7 @@ from loopline.records.evaluation import Verdict
 from loopline.records.label import LabelBatch
 from loopline.records.lineage import Event
 from loopline.records.model import ModelVersion, RunSpec, RunState
-from loopline.records.rollout import Rollout
+from loopline.records.rollout import Rollout, TrafficSplit
 from loopline.records.selection import Selection
 from loopline.records.signal import Measurement, Signal
 from loopline.records.task import Standing
@@ -66,6 +66,11 @@ class Archive:
     def rollouts(self) -> tuple[Rollout, ...]:
         """Oldest first."""
         return self._ledger.all(Rollout, self.loop)
+
+    @cached_property
+    def splits(self) -> tuple[TrafficSplit, ...]:
+        """Who answered, oldest first; empty before the first version was live."""
+        return tuple(sorted(self._ledger.all(TrafficSplit, self.loop), key=lambda split: split.revision))
 
     @cached_property
     def signals(self) -> tuple[Signal, ...]:

@@ -40,14 +40,19 @@ def make_dispatch(*, control: App, inference: App, identity: Identity) -> App:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 4404, "reason": "no websockets here"})
             return
-        path: str = scope["path"]
-        is_inference = path.startswith(("/v2/", "/v1/")) or path in ("/v1", "/v2")
+        is_inference = _lies_under(scope["path"], ("/v1", "/v2"))
         reply = _guarded(send) if not is_inference else send
+        if scope["method"] == "HEAD":  # RFC 9110, 9.3.2: as GET, without the content
+            scope, reply = {**scope, "method": "GET"}, _headers_only(reply)
         if await _is_turned_away(scope, reply, identity):
             return
         await (inference if is_inference else control)(scope, receive, reply)
 
     return dispatch
+
+
+def _lies_under(path: str, roots: tuple[str, ...] = ("/api", "/v1", "/v2")) -> bool:
+    return path in roots or path.startswith(tuple(f"{root}/" for root in roots))
 
 
 async def _is_turned_away(scope: Scope, send: Send, identity: Identity) -> bool:
@@ -82,7 +87,7 @@ async def _is_browser_turned_away(scope: Scope, headers: dict[str, str], send: S
         if is_foreign and (origin or site):
             await _refuse(send, 403, "sign-in: found a request from another site, expected one from this page")
         return is_foreign and bool(origin or site)
-    if is_safe and b"token=" in scope["query_string"] and not path.startswith(("/api/", "/v1/", "/v2/")):
+    if is_safe and b"token=" in scope["query_string"] and not _lies_under(path):
         return await _take_token(scope, send, identity)
     if not identity.is_signed_in(headers.get("cookie", "")):
         if scope["method"] == "GET" and _wants_page(path, headers):
@@ -108,7 +113,7 @@ async def _take_token(scope: Scope, send: Send, identity: Identity) -> bool:
 
 
 def _wants_page(path: str, headers: dict[str, str]) -> bool:
-    return not path.startswith(("/api/", "/v1/", "/v2/")) and "text/html" in headers.get("accept", "")
+    return not _lies_under(path) and "text/html" in headers.get("accept", "")
 
 
 def _address(scope: Scope) -> str:
@@ -133,6 +138,14 @@ def _guarded(send: Send) -> Send:
         await send(message)
 
     return guarded
+
+
+def _headers_only(send: Send) -> Send:
+    async def headers_only(message: Message) -> None:
+        is_body = message["type"] == "http.response.body"
+        await send({**message, "body": b""} if is_body else message)
+
+    return headers_only
 
 
 async def _refuse(send: Send, status: int, text: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:

@@ -1,6 +1,7 @@
 """The error families meet HTTP here, once: a status and a sentence, as JSON for programs and as a page for people."""
 
 import logging
+import re
 from typing import Any
 
 from litestar import Request, Response
@@ -58,7 +59,20 @@ def _spoken(error: ValidationException) -> str:
 def _fault(key: str, message: str) -> str:
     if message.strip("'") == key:  # the framework's words for a body or a parameter that was not sent
         return "found no body, expected a JSON object" if key == "data" else f"found no {key!r}, expected one"
-    return f"{key}: {message}" if key else message
+    said = MISMATCH.sub(lambda found: f"found {_kind(found[2])}, expected {_kind(found[1])}", message)
+    return f"{key}: {said}" if key else said
+
+
+MISMATCH = re.compile(r"Expected `([^`]+)`, got `([^`]+)`")
+"""The decoder's words for a value of another type."""
+TYPES = {
+    "int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false", "array": "a list",
+    "object": "an object", "null": "null",
+}  # fmt: skip
+
+
+def _kind(name: str) -> str:
+    return " or ".join(TYPES.get(one, one) for one in name.split(" | "))
 
 
 def answer(request: AnyRequest, status: int, sentence: str) -> Response[Any]:

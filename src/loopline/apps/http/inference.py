@@ -12,13 +12,13 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from loopline import __version__
+from loopline.apps.http import oip
 from loopline.apps.http.errors import status_of
 from loopline.capture.stage import Capture
 from loopline.errors import InvalidRecord, LooplineError, NotFound
 from loopline.records.ids import VersionName, uuid7
 from loopline.records.model import ModelVersion
 from loopline.records.settings import Settings
-from loopline.serve import oip
 from loopline.serve.stage import Gateway
 
 Headers = Mapping[str, str]

@@ -1,28 +1,31 @@
 """The loop's records over JSON, read only, and one switch: tick."""
 
+import logging
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
 import msgspec
-from litestar import get, post
+from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery
 
 from loopline.apps.http.archive import Archive
 from loopline.apps.http.status import Status, read_status
 from loopline.apps.http.views import Branch, Console, House
-from loopline.errors import InvalidRecord, Unavailable
+from loopline.errors import InvalidRecord, NotFound
 from loopline.records.cycle import Cycle
 from loopline.records.dataset import DatasetVersion
 from loopline.records.evaluation import Verdict
 from loopline.records.label import LabelBatch
 from loopline.records.model import ModelVersion, RunState
-from loopline.records.rollout import Rollout
+from loopline.records.rollout import Rollout, TrafficSplit
 from loopline.records.selection import Selection
 from loopline.records.signal import Signal
 
 LONGEST_QUERY = 200
+log = logging.getLogger("loopline.http")
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -80,6 +83,32 @@ def asked(name: str) -> str:
     return name.strip()
 
 
+CYCLE = re.compile(r"cycle-\d+")
+
+
+def readings(name: str) -> tuple[str, ...]:
+    """What a person may mean by an id, likeliest first: a cycle shares its id with what it made, a number is no split.
+
+    >>> readings("cycle-4"), readings("5"), readings("v2")
+    (('cycle:cycle-4', 'cycle-4'), ('prediction:5', 'cycle:cycle-5'), ('v2',))
+    """
+    if CYCLE.fullmatch(name):
+        return f"cycle:{name}", name
+    if name.isascii() and name.isdecimal():
+        return f"prediction:{name}", f"cycle:cycle-{name}"
+    return (name,)
+
+
+def explained(console: Console, name: str) -> Branch:
+    """Where the thing that a person means by this id came from. Raises NotFound."""
+    for reading in readings(name):
+        try:
+            return console.why(reading)
+        except NotFound as error:
+            kind, known = error.kind, error.known
+    raise NotFound(kind, name, known=known)
+
+
 def steps(branch: Branch, *, told: Mapping[str, str] = NOTHING) -> WhyStep:
     """A lineage tree as records; ``told``: act -> its sentence."""
     sources = tuple(steps(source, told=told) for source in branch.sources)
@@ -104,7 +133,7 @@ def _controller_routes(house: House, console: Console) -> list[HTTPRouteHandler]
     def why(id: FromQuery[str]) -> WhyStep:  # noqa: A002  the query's own name
         """Where a prediction, version, dataset or cycle came from."""
         told = {event.subject: event.text for event in Archive(house).events}
-        return steps(console.why(asked(id)), told=told)
+        return steps(explained(console, asked(id)), told=told)
 
     @post("/api/tick", sync_to_thread=True, status_code=200)
     def tick() -> list[Done]:
@@ -163,7 +192,7 @@ def _record_routes(house: House) -> list[HTTPRouteHandler]:
 
 
 def health_routes(house: House) -> list[HTTPRouteHandler]:
-    """The two routes that anyone may ask: does the process run, does its database answer."""
+    """The two routes that anyone may ask: does the process run, does a version serve."""
 
     @get("/healthz", sync_to_thread=False)
     def healthz() -> dict[str, Any]:
@@ -171,12 +200,20 @@ def health_routes(house: House) -> list[HTTPRouteHandler]:
         return {"live": True}
 
     @get("/readyz", sync_to_thread=True)
-    def readyz() -> dict[str, Any]:
-        """The stored state can be read. Answers 503 when it cannot."""
-        try:
-            house.ledger.events(house.settings.name, newest=1)
-        except Exception as error:
-            raise Unavailable("stored state", reason=f"{type(error).__name__}", remedy="see the log") from error
-        return {"ready": True}
+    def readyz() -> Response[dict[str, Any]]:
+        """A version is live. Answers 503 and the reason before that, and while the stored state cannot be read."""
+        reason = _unready(house)
+        return Response(
+            {"ready": False, "reason": reason} if reason else {"ready": True}, status_code=503 if reason else 200
+        )
 
     return [healthz, readyz]
+
+
+def _unready(house: House) -> str:
+    try:
+        is_live = bool(house.ledger.all(TrafficSplit, house.settings.name))
+    except Exception as error:
+        log.error("the stored state cannot be read", exc_info=error)
+        return f"the stored state cannot be read ({type(error).__name__}); see the log"
+    return "" if is_live else "no version is live; the overview says what is awaited"

@@ -1,15 +1,16 @@
 """What each stage did last, read off the stored records: one card each on the overview, one row each in the status."""
 
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 
 from loopline.apps.http.archive import Archive
-from loopline.apps.web.words import OUTCOMES, count, points, shares
+from loopline.apps.web.words import OUTCOMES, count, first_line, points, shares
 from loopline.loop import STAGES
 from loopline.records.command import Situation
-from loopline.records.cycle import Phase
+from loopline.records.cycle import Cycle, Phase
 from loopline.records.lineage import Event
 
 Mood = Literal["idle", "active", "alert"]
@@ -58,7 +59,7 @@ def stages_of(archive: Archive, situation: Situation, counts: dict[str, int]) ->
     cycle = situation.cycle
     working = AT_WORK.get(cycle.phase, "") if cycle else ""
     told = _told(archive.events)
-    made = {
+    now = {
         "serve": _serve(situation),
         "capture": (f"{count(counts.get('stored', 0))} stored", f"{count(counts.get('dropped', 0))} dropped"),
         "monitor": _monitor(situation),
@@ -69,16 +70,49 @@ def stages_of(archive: Archive, situation: Situation, counts: dict[str, int]) ->
         "evaluate": _evaluate(archive),
         "rollout": _rollout(archive),
     }
+    phase = failed_phase(archive, cycle)
+    failed = AT_WORK[phase] if phase else ""
     return tuple(
-        StageState(
+        _failed(stage.name, cycle)
+        if cycle and stage.name == failed
+        else StageState(
             name=stage.name,
             mood="alert" if stage.name == "monitor" and situation.signals else _mood(stage.name, working),
-            figure=made[stage.name][0],
-            detail=made[stage.name][1],
-            last=told[stage.name].text if stage.name in told else "",
+            figure=now[stage.name][0],
+            detail=now[stage.name][1],
+            last=first_line(told[stage.name].text) if stage.name in told else "",
             at=told[stage.name].time if stage.name in told else None,
         )
         for stage in STAGES
+    )
+
+
+class _OfCycle(Protocol):
+    @property
+    def cycle(self) -> int: ...
+
+
+def failed_phase(archive: Archive, cycle: Cycle | None) -> Phase | None:
+    """The last phase that a failed cycle reached, read off what it made; None for every other cycle."""
+    if cycle is None or cycle.outcome != "failed":
+        return None
+    made: tuple[tuple[Phase, Iterable[_OfCycle]], ...] = (
+        ("rolling", archive.rollouts),
+        ("judged", archive.verdicts),
+        ("trained", archive.models),
+        ("training", archive.runs),
+        ("cut", archive.datasets),
+        ("labelled", archive.batches),
+        ("selected", archive.selections),
+    )
+    reached = (phase for phase, records in made if any(record.cycle == cycle.number for record in records))
+    return next(reached, "open" if archive.splits else "cut")
+
+
+def _failed(name: str, cycle: Cycle) -> StageState:
+    last = first_line(cycle.outcome_reason)
+    return StageState(
+        name=name, mood="alert", figure="failed", detail=f"in cycle {cycle.number}", last=last, at=cycle.closed_at
     )
 
 
@@ -98,6 +132,8 @@ def _told(events: tuple[Event, ...]) -> dict[str, Event]:
 
 def _serve(situation: Situation) -> tuple[str, str]:
     rows = shares(situation.split)
+    if not rows and situation.cycle and situation.cycle.outcome == "failed":
+        return "no version is live", f"cycle {situation.cycle.number} failed"
     if not rows:
         return "no version yet", "the first one is being made"
     others = [f"{name} {role} {100 * part:.0f} %" if part else f"{name} {role}" for name, part, role in rows[1:]]

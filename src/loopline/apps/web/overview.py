@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from loopline.apps.http.archive import Archive
-from loopline.apps.http.stages import StageState, stages_of
+from loopline.apps.http.stages import StageState, failed_phase, stages_of
 from loopline.apps.http.views import Console, House
 from loopline.apps.web.chart import Chart, Point, chart_of, points_of
 from loopline.apps.web.effort import Effort, effort_of, finding, total
@@ -57,7 +57,7 @@ def overview_of(house: House, console: Console) -> Overview:
         situation=situation,
         counts=counts,
         stages=stages,
-        picture=picture_of(stages, situation),
+        picture=picture_of(stages, situation, failed=failed_phase(archive, situation.cycle)),
         live=tuple(Live(name, part, role, models.get(name)) for name, part, role in shares(situation.split)),
         points=points,
         chart=chart_of(points),

@@ -9,9 +9,10 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, QueryParameter
 
 from loopline.apps.http.archive import Archive
-from loopline.apps.http.resources import asked, detail_of, steps
+from loopline.apps.http.resources import asked, detail_of, explained, steps
 from loopline.apps.http.views import Console, House
 from loopline.apps.web.effort import effort_of
+from loopline.apps.web.failure import is_first, next_try
 from loopline.apps.web.overview import overview_of
 from loopline.apps.web.render import page, text
 from loopline.errors import NotFound
@@ -66,7 +67,7 @@ def overview_routes(house: House, console: Console) -> list[HTTPRouteHandler]:
         if not id.strip():
             return page("why.html", here="", loop_name=loop, asked="", tree=None, told={}, missing="")
         try:
-            tree, missing = steps(console.why(asked(id))), ""
+            tree, missing = steps(explained(console, asked(id))), ""
         except NotFound as error:
             tree, missing = None, str(error)
         told = {event.subject: event.text for event in Archive(house).events}
@@ -109,6 +110,8 @@ def cycle_routes(house: House) -> list[HTTPRouteHandler]:
             here="cycles",
             loop_name=loop,
             it=detail,
+            is_first=is_first(archive, detail.cycle),
+            next_try=next_try(archive, detail.cycle, now=house.clock.now()),
             effort=effort_of(detail.labels, detail.selection) if detail.labels else None,
             standings=archive.standings,
             given=_given(house, number),

@@ -3,9 +3,10 @@
 from itertools import pairwise
 from typing import NamedTuple
 
-from loopline.apps.http.stages import StageState
+from loopline.apps.http.stages import AT_WORK, StageState
 from loopline.apps.web.words import PHASES, shares
 from loopline.records.command import Situation
+from loopline.records.cycle import Phase
 
 WIDTH, HEIGHT = 1120, 424
 CARD_WIDTH, CARD_HEIGHT = 196, 104
@@ -41,7 +42,7 @@ class Dot(NamedTuple):
 
     phase: str
     state: str
-    """``done``, ``now`` or ``ahead``."""
+    """``done``, ``now``, ``ahead`` or ``failed``."""
     x: float
 
 
@@ -57,6 +58,8 @@ class Picture(NamedTuple):
     beside: tuple[str, ...]
     """Versions without traffic, with their role."""
     dots: tuple[Dot, ...]
+    failed: str
+    """Which stage failed, in words; empty when none did."""
     width: int = WIDTH
     height: int = HEIGHT
     card_width: int = CARD_WIDTH
@@ -67,8 +70,11 @@ class Picture(NamedTuple):
     lower: int = LOWER
 
 
-def picture_of(stages: tuple[StageState, ...], situation: Situation) -> Picture:
-    """Five cards above from left to right, four below from right to left, in between who answers and how far it is."""
+def picture_of(stages: tuple[StageState, ...], situation: Situation, *, failed: Phase | None = None) -> Picture:
+    """Five cards above from left to right, four below from right to left, in between who answers and how far it is.
+
+    ``failed`` is the last phase that the latest cycle reached, if it failed.
+    """
     upper = [Card(stage, i * (CARD_WIDTH + GAP), TOP) for i, stage in enumerate(stages[:UPPER_ROW])]
     rest = stages[UPPER_ROW:]
     begin = (WIDTH - len(rest) * CARD_WIDTH - (len(rest) - 1) * GAP) / 2
@@ -81,7 +87,8 @@ def picture_of(stages: tuple[StageState, ...], situation: Situation) -> Picture:
         sealed=f"M{SEALED_X} {TOP + CARD_HEIGHT + 4} V{LOWER - 7}",
         shares=_bar([row for row in everyone if row[1] > 0]),
         beside=tuple(f"{version} {role}" for version, part, role in everyone if part == 0),
-        dots=_dots(situation),
+        dots=_dots(situation, failed=failed),
+        failed=f"{AT_WORK[failed]} failed" if failed else "",
     )
 
 
@@ -104,10 +111,16 @@ def _bar(rows: list[tuple[str, float, str]]) -> tuple[Share, ...]:
     return tuple(made)
 
 
-def _dots(situation: Situation) -> tuple[Dot, ...]:
+def _dots(situation: Situation, *, failed: Phase | None) -> tuple[Dot, ...]:
     names = list(PHASES)
-    reached = names.index(situation.cycle.phase) if situation.cycle else -1
-    return tuple(Dot(PHASES[name], _tense(i, reached, len(names)), i * DOT_PACE) for i, name in enumerate(names))
+    phase = failed or (situation.cycle.phase if situation.cycle else None)
+    reached = names.index(phase) if phase else -1
+    tenses = [_tense(i, reached, len(names)) for i in range(len(names))]
+    if failed:
+        tenses[reached] = "failed"
+    return tuple(
+        Dot(PHASES[name], tense, i * DOT_PACE) for i, (name, tense) in enumerate(zip(names, tenses, strict=True))
+    )
 
 
 def _tense(place: int, reached: int, phases: int) -> str:

@@ -36,6 +36,7 @@ def environment() -> Environment:
         "moment": words.moment,
         "shown": words.shown,
         "sentence": words.sentence,
+        "first_line": words.first_line,
         "address": address,
     }
     made.globals |= {"outcomes": words.OUTCOMES, "phases": words.PHASES, "asset": asset}

@@ -121,14 +121,25 @@ def shown(inputs: bytes) -> str:
     )
 
 
-def sentence(text: str) -> str:
-    """The text as a sentence: a capital first, unless it begins with a name that has a digit, and a full stop.
+def first_line(text: str) -> str:
+    r"""The first line of a reason; the rest may be a whole log.
 
-    >>> sentence("margin fell"), sentence("v2 passed"), sentence("Why?")
-    ('Margin fell.', 'v2 passed.', 'Why?')
+    >>> first_line("no rows\nTraceback ..."), first_line("")
+    ('no rows', '')
     """
-    first = text.split(" ", 1)[0]
-    begun = text if any(letter.isdigit() for letter in first) else text[:1].upper() + text[1:]
+    return text.strip().partition("\n")[0].rstrip()
+
+
+def sentence(text: str) -> str:
+    """The text's first line as a sentence: a capital first, unless it begins with code or a name, and a full stop.
+
+    >>> sentence("margin fell"), sentence("v2 passed"), sentence("train.py:train raised"), sentence("Why?")
+    ('Margin fell.', 'v2 passed.', 'train.py:train raised.', 'Why?')
+    """
+    line = first_line(text)
+    first = line.split(" ", 1)[0].rstrip(".:,;!?")
+    is_code = any(letter.isdigit() or letter in "._:/" for letter in first)
+    begun = line if is_code else line[:1].upper() + line[1:]
     return begun if begun[-1:] in (".", "!", "?", "") else f"{begun}."
 
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loopline.apps.http import oip
+from loopline.apps.http.tensors import NUMBERS, framed
 from loopline.errors import InvalidRecord
 from loopline.records.signature import Signature
-from loopline.serve import oip
-from loopline.serve.tensors import NUMBERS, framed
 from loopline.testing.factories import SIGNATURE, prediction
 
 TABLE = Signature(input="tabular", width=2, labels=("a", "b"))

@@ -11,12 +11,12 @@ from typing import NamedTuple, NoReturn
 import msgspec
 import numpy as np
 
+from loopline.apps.http.tensors import Tensor, framed, rows_of
 from loopline.errors import InvalidRecord
 from loopline.records.ids import LoopName, VersionName
 from loopline.records.model import ModelVersion
 from loopline.records.prediction import Prediction
 from loopline.records.signature import Row, Signature
-from loopline.serve.tensors import Tensor, framed, rows_of
 
 Parameter = str | float | bool | None
 Described = dict[str, object]
