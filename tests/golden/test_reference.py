@@ -32,7 +32,6 @@ SPELLED: dict[str, tuple[str, ...]] = {
     "train.timeout": ("seconds",),
     "gate.anchor": ("anchor_file",),
     "rollout.horizon": ("horizon_seconds",),
-    "cadence.budget_max": "Labels a cycle at full severity; without it, three times the budget.",
     "cadence.min": ("min_seconds",),
     "cadence.max": ("max_seconds",),
 }

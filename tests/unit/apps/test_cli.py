@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,13 +16,13 @@ import httpx
 import pytest
 
 from loopline import __version__
-from loopline.apps.cli import show
+from loopline.apps.cli import preflight, show
 from loopline.apps.cli.door import Request, ask, read
 from loopline.apps.cli.main import line_of
 from loopline.apps.cli.preflight import loopback
 from loopline.apps.cli.starter import PARTS, write_starter
 from loopline.apps.config import load_settings, read_rows
-from loopline.apps.wiring import hold
+from loopline.apps.wiring import FOLDER, hold
 from loopline.errors import Conflict, InvalidRecord, LooplineError, Unavailable
 
 LOOP = """
@@ -150,6 +151,70 @@ def test_the_doctor_tells_what_is_wrong_and_goes_on(folder, taken_port):
     assert checks["absent.toml"]["found"] == "no file 'absent.toml'"
 
 
+def examined(folder: Path, *, port: int = 8686) -> dict[str, dict[str, object]]:
+    run = loopline("doctor", "--json", "--port", str(port), cwd=folder)
+    assert run.stdout, run.stderr
+    return {check["name"]: check for check in json.loads(run.stdout)}
+
+
+def test_the_doctor_looks_into_the_folder_that_up_uses():
+    assert preflight.FOLDER == FOLDER
+
+
+def test_the_doctor_misses_no_folder_that_cannot_be_written(folder):
+    (folder / FOLDER).write_text("a file where the folder belongs")
+    check = examined(folder)["folder"]
+    assert not check["is_well"]
+    assert str(check["found"]).endswith("; choose one that you may write to")
+
+
+def test_a_folder_of_another_user_is_not_writable():
+    """A folder that is read-only for us: for root, seen as nobody sees it."""
+    with tempfile.TemporaryDirectory() as place:
+        Path(place).chmod(0o555)
+        mine = os.geteuid()
+        try:
+            if mine == 0:
+                os.seteuid(65_534)
+            with pytest.raises(Unavailable, match="Permission denied; choose one that you may write to"):
+                preflight.writable(Path(place) / FOLDER)
+        finally:
+            os.seteuid(mine)
+            Path(place).chmod(0o755)
+
+
+def test_looking_at_a_folder_leaves_nothing_behind(folder):
+    before = sorted(folder.iterdir())
+    preflight.writable(folder / FOLDER)
+    assert preflight.running(folder / FOLDER) == ""
+    assert sorted(folder.iterdir()) == before
+
+
+def test_the_doctor_says_that_this_very_loop_runs_instead_of_a_taken_port(folder, held):
+    address = (held / "address").read_text()
+    port = int(address.rpartition(":")[2])
+    check = examined(folder, port=port)[f"port {port}"]
+    assert check["is_well"]
+    assert check["found"] == f"this loop runs at {address}"
+
+
+def test_the_doctor_looks_into_the_files_that_loop_toml_names(folder):
+    (folder / "base.csv").write_text("text,label\nfine,good\nnice,good\n")
+    checks = examined(folder)
+    assert checks["loop.toml"]["is_well"]
+    assert not checks["files"]["is_well"]
+    assert "train.base: found base.csv with the label good only" in str(checks["files"]["found"])
+
+
+def test_up_starts_nothing_while_a_file_holds_a_foreign_label(folder):
+    (folder / "base.csv").write_text("text,label\nfine,good\nawful,worst\n")
+    assert refused(loopline("up", cwd=folder)).splitlines() == [
+        "files of loop mood: 1 problem, expected none; mend every line below",
+        "  train.base: found base.csv line 3: label 'worst', allowed: one of bad, good",
+    ]
+    assert not (folder / FOLDER).exists()
+
+
 def labelled(path: Path, count: int = 300) -> Path:
     words = ("fine", "awful")
     rows = [f"{words[i % 2]} number {i},{('good', 'bad')[i % 2]}" for i in range(count)]
@@ -235,6 +300,45 @@ def test_status_reads_as_sentences(capsys):
         "v1 is live",
     ):
         assert part in shown
+
+
+def test_status_prints_text_as_it_stands_and_turns_nothing_into_pictures_or_markup(capsys):
+    odd = "train.py:train [bold]failed[/] :warning:"
+    stage = {"name": "train", "last": odd, "at": None}
+    show.status({"loop": ":dog:", "awaited": odd, "signals": [{"reason": odd}], "stages": [stage]})
+    show.tick([{"id": "a", "kind": "Start", "reason": odd}])
+    show.why({"entity": "run:train:1", "told": odd, "sources": []})
+    shown = capsys.readouterr().out
+    assert shown.count(odd) == 5
+    assert ":dog:" in shown
+    assert "run:train:1" in shown
+
+
+def test_status_of_a_closed_cycle_tells_how_it_ended_and_not_why_it_was_opened(capsys):
+    cycle = {"number": 1, "phase": "closed", "outcome": "failed", "reason": "2,000 new predictions"}
+    show.status({"loop": "mood", "awaited": "", "cycle": cycle | {"outcome_reason": "StartTraining failed\nTraceback"}})
+    shown = capsys.readouterr().out
+    assert "1 is closed, failed: StartTraining failed\n" in shown
+    assert "2,000" not in shown
+    assert "Traceback" not in shown
+
+
+def test_why_tells_each_steps_sentence_and_breaks_no_line(capsys):
+    long = "a sentence that is longer than any terminal is wide: " + "wide " * 40 + "end"
+    at = "2026-11-22T10:49:11.08Z"
+    run = {"entity": "run:" + "r" * 80, "act": "mood/cycle-0/train/1", "kind": "StartTraining", "at": at, "told": long}
+    data = {"entity": "dataset:c0", "told": "460 rows", "sources": []}
+    show.why({"entity": "model:v1", "told": "v1 was trained", "sources": [run | {"sources": [data]}, data]})
+    assert capsys.readouterr().out.splitlines() == [
+        "model:v1",
+        "│   v1 was trained",
+        f"├── run:{'r' * 80}  StartTraining  mood/cycle-0/train/1  2026-11-22 10:49:11",
+        f"│   │   {long}",
+        "│   └── dataset:c0",
+        "│           460 rows",
+        "└── dataset:c0",
+        "        460 rows",
+    ]
 
 
 def test_why_reads_as_a_tree(capsys):

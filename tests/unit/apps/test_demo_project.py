@@ -42,7 +42,7 @@ def test_the_sentence_loop_is_accepted_too(tmp_path):
     assert (settings.select.every_seconds, settings.select.volume, settings.rollout.canary) == (
         120,
         2500,
-        (10, 50, 100),
+        (20, 50, 100),
     )
     assert (settings.gate.anchor_file, settings.gate.margin, settings.capture.reserve) == ("anchor.jsonl", 0.03, 0.25)
 

@@ -1,16 +1,21 @@
 """The README's own-model example: what a reader copies is what the project runs."""
 
+import re
 import runpy
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import pyarrow as pa
 import pytest
 
 from loopline.adapters.subprocess.folder import RunFolder
 from loopline.apps.cli.starter import write_starter
 from loopline.apps.config import load_settings, read_rows
+from loopline.apps.config.files import check_files
+from loopline.apps.http import oip
+from loopline.apps.http.answers import AnswersRequest, ClaimRequest, checked
 from loopline.apps.worker.dataset import Dataset
 from loopline.apps.worker.packing import pack
 from loopline.apps.worker.run import Run
@@ -40,6 +45,29 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("loop.toml", "train.py"):
         (tmp_path / "here" / name).write_text(shown(name))
     return tmp_path / "here"
+
+
+def sent(block: str) -> list[bytes]:
+    """The bodies that a marked block of the README sends."""
+    code = (ROOT / "README.md").read_text().split(f"<!-- {block} -->\n```")[1].split("\n```")[0]
+    return [body.encode() for body in re.findall(r"-d '([^']*)'", code)]
+
+
+def test_the_request_in_the_readme_is_one_that_the_endpoint_takes(home):
+    (body,) = sent("ask")
+    signature = load_settings(home / "loop.toml").signature
+    assert len(oip.parse(body, header_length=None, signature=signature).rows) == 1
+
+
+def test_the_labelling_in_the_readme_is_what_the_api_takes(home):
+    claim, answers = sent("label")
+    assert msgspec.json.decode(claim, type=ClaimRequest).annotator == "ana"
+    (given,) = msgspec.json.decode(answers, type=AnswersRequest).annotations
+    checked(given, load_settings(home / "loop.toml").signature.labels)
+
+
+def test_the_files_of_the_example_are_in_order(home):
+    check_files(load_settings(home / "loop.toml"))
 
 
 @pytest.mark.parametrize("name", ["loop.toml", "train.py"])

@@ -6,12 +6,11 @@ import pytest
 
 from loopline.apps.http.status import read_status
 from loopline.apps.web.effort import effort_of, finding, total
-from loopline.apps.web.failure import tried_again
 from loopline.apps.web.overview import overview_of
 from loopline.apps.web.picture import BAR_LEFT, BAR_WIDTH, picture_of
 from loopline.apps.web.words import sentence, shares
 from loopline.loop import STAGES
-from loopline.orchestrate.decide import decide
+from loopline.orchestrate.decide import decide, first_again
 from loopline.records.command import OpenCycle
 from loopline.records.ids import VersionName
 from loopline.records.settings import TrainSettings
@@ -165,10 +164,10 @@ def test_a_cycle_that_did_not_fail_has_no_failed_stage(house):
 
 @pytest.mark.parametrize("number", [0, 1, 5, 9])
 def test_the_page_names_the_moment_at_which_the_controller_tries_again(number):
-    settings = make.settings(train=TrainSettings(entry="train.py:train", base="base.jsonl"))
+    settings = make.settings(train=TrainSettings(base="base.jsonl"))
     house = rooms(now=NOW, settings=settings)
     house.ledger.commit(make.entry("failed", failed_cycle(number), make.dataset_version()))
-    due = tried_again(failed_cycle(number))
+    due = first_again(failed_cycle(number))
     assert due is not None
     situation = StoredConsole(house).situation()
     opened = [

@@ -38,7 +38,7 @@ anchor = "anchor.jsonl"
 
 [rollout]
 shadow           = "300 predictions"
-canary           = [10, 50, 100]
+canary           = [20, 50, 100]
 step_predictions = 100
 
 [monitor]

@@ -4,11 +4,8 @@ from datetime import datetime
 
 from loopline.apps.http.archive import Archive
 from loopline.apps.web.words import moment
-from loopline.orchestrate.decide import RETRY
+from loopline.orchestrate.decide import first_again
 from loopline.records.cycle import Cycle
-
-DOUBLINGS = 5
-"""How often the rest between two tries of the first version doubles, as ``orchestrate.decide`` has it."""
 
 
 def is_first(archive: Archive, cycle: Cycle) -> bool:
@@ -19,17 +16,12 @@ def is_first(archive: Archive, cycle: Cycle) -> bool:
     return any(model.name == first and cycle.number <= model.cycle for model in archive.models)
 
 
-def tried_again(cycle: Cycle) -> datetime | None:
-    """When the next try of the first version is due after this failed one; None while it is not closed."""
-    return cycle.closed_at and cycle.closed_at + RETRY * 2 ** min(cycle.number, DOUBLINGS)
-
-
 def next_try(archive: Archive, cycle: Cycle, *, now: datetime) -> str:
     """What serves after this cycle failed, and when the loop goes on by itself."""
     if not is_first(archive, cycle):
         return "The incumbent keeps serving. Mend the cause; the next cycle opens by itself."
     if archive.cycles[0].number > cycle.number:
         return f"No version was live. Cycle {cycle.number + 1} tried again."
-    due = tried_again(cycle)
+    due = first_again(cycle)
     when = f"at {moment(due)}" if due and due > now else "by itself"
     return f"No version is live. Mend the cause; the first version is tried again {when}."
