@@ -52,7 +52,7 @@ def turn(cycle: Answer) -> str:
 
     >>> turn({"number": 2, "phase": "published", "outcome": "", "reason": "the world moved"})
     '2 is published: the world moved'
-    >>> ended = {"phase": "closed", "outcome": "rolled_back", "outcome_reason": "v3 erred\\nmore", "reason": "volume"}
+    >>> ended = {"phase": "closed", "outcome": "rolled_back", "outcome_reason": "v3 erred\nmore", "reason": "volume"}
     >>> turn({"number": 3, **ended})
     '3 is closed, rolled back: v3 erred'
     """

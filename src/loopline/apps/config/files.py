@@ -114,7 +114,7 @@ def source_of(where: str, *, folder: Path) -> Path | None:
 def defined(module: ast.Module) -> tuple[str, ...]:
     r"""The names that a module binds at its top level, sorted; ``*`` when it takes over all names of another one.
 
-    >>> defined(ast.parse("from a import b as c\\ndef train(dataset, run): x = 1"))
+    >>> defined(ast.parse("from a import b as c\ndef train(dataset, run): x = 1"))
     ('c', 'train')
     """
     return tuple(sorted({name for statement in module.body for name in _bound(statement)}))
