@@ -29,7 +29,7 @@ from loopline.records.signature import Signature
 from loopline.train.stage import collect, plan
 
 SEEDS = (1, 2, 3, 4, 5)
-AT_ONCE = 2
+AT_ONCE = 1
 """Trainings side by side."""
 ATTEMPTS = 3
 """For a run whose process vanishes."""
@@ -113,7 +113,7 @@ def labelled(drawn: Sequence[Asked], *, world: World, cycle: Cycle, signature: S
 
 
 def run_what_if(folder: Path) -> WhatIf:
-    """Train and measure every seed, at most two at a time, and write the outcome. Runs that are done stay done."""
+    """Train and measure every seed, one after the other, so that memory stays small, and write the outcome. Runs that are done stay done."""
     world = read_world(folder / "demo" / "world.json")
     house = open_house(load_settings(folder / "loop.toml"), root=folder / FOLDER)
     count = labels_spent(house.ledger.all(LabelBatch, house.settings.name))
