@@ -1,6 +1,7 @@
 """The way to a loop: over HTTP when a server holds its folder, else in this process, by the very same routes."""
 
 import asyncio
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,11 +31,12 @@ def ask(settings: Settings, request: Request, *, root: Path) -> Any:
     """
     from loopline.apps.wiring import hold
 
-    try:
-        with hold(root):
-            return asyncio.run(_here(settings, request, root=root))
-    except Conflict:
-        return _there(request, root=root)
+    with ExitStack() as held:
+        try:
+            held.enter_context(hold(root))
+        except Conflict:  # a server holds it; what goes wrong inside is told as it is
+            return _there(request, root=root)
+        return asyncio.run(_here(settings, request, root=root))
 
 
 async def _here(settings: Settings, request: Request, *, root: Path) -> Any:

@@ -29,8 +29,6 @@ from loopline.records.signature import Signature
 from loopline.train.stage import collect, plan
 
 SEEDS = (1, 2, 3, 4, 5)
-AT_ONCE = 1
-"""Trainings side by side."""
 ATTEMPTS = 3
 """For a run whose process vanishes."""
 NICE = 10
@@ -113,29 +111,25 @@ def labelled(drawn: Sequence[Asked], *, world: World, cycle: Cycle, signature: S
 
 
 def run_what_if(folder: Path) -> WhatIf:
-    """Train and measure every seed, one after the other, so that memory stays small, and write the outcome. Runs that are done stay done."""
+    """Train and measure every seed, one after the other, and write the outcome. Runs that are done stay done."""
     world = read_world(folder / "demo" / "world.json")
     house = open_house(load_settings(folder / "loop.toml"), root=folder / FOLDER)
     count = labels_spent(house.ledger.all(LabelBatch, house.settings.name))
     pool = sendable(house, world)
     base = house.ledger.get(DatasetVersion, "c0", loop=house.settings.name)
     accuracies = []
-    for start in range(0, len(SEEDS), AT_ONCE):
-        runs = [
-            _submit(house, world, pool=pool, count=count, base=base, seed=s) for s in SEEDS[start : start + AT_ONCE]
-        ]
-        for spec, dataset in runs:
-            model = collect(
-                _finished(house, spec),
-                launcher=house.launcher,
-                objects=house.objects,
-                engine=house.engine,
-                name=VersionName(spec.id),
-                dataset=dataset,
-                now=house.clock.now(),
-            )
-            found = measure(model, world.measured_new, objects=house.objects, engine=house.engine)
-            accuracies.append(found.value)
+    for seed in SEEDS:
+        spec, dataset = _submit(house, world, pool=pool, count=count, base=base, seed=seed)
+        model = collect(
+            _finished(house, spec),
+            launcher=house.launcher,
+            objects=house.objects,
+            engine=house.engine,
+            name=VersionName(spec.id),
+            dataset=dataset,
+            now=house.clock.now(),
+        )
+        accuracies.append(measure(model, world.measured_new, objects=house.objects, engine=house.engine).value)
     outcome = WhatIf(labels=min(count, len(pool)), accuracies=tuple(accuracies))
     write_whole(folder / "demo" / "whatif.json", msgspec.json.encode(outcome))
     return outcome
