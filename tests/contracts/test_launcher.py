@@ -99,6 +99,7 @@ def ordered(home: Path, id: str, act: str, **changes):  # noqa: A002
     )
 
 
+@pytest.mark.service
 class TestSubprocessLauncher(LauncherContract):
     @pytest.fixture(autouse=True)
     def _home(self, home):

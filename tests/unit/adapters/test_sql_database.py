@@ -163,6 +163,7 @@ for n in range(int(sys.argv[2]), 1_000_000):
 """
 
 
+@pytest.mark.slow
 def test_kill_9_leaves_each_entry_whole_or_absent(state: Open) -> None:
     engine = state()
     for start, acknowledged in ((0, 1), (1_000, 4)):  # killed in the midst of the entry after

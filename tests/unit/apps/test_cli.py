@@ -25,6 +25,8 @@ from loopline.apps.config import load_settings, read_rows
 from loopline.apps.wiring import FOLDER, hold
 from loopline.errors import Conflict, InvalidRecord, LooplineError, Unavailable
 
+pytestmark = pytest.mark.service
+
 LOOP = """
 [loop]
 name = "mood"

@@ -16,6 +16,8 @@ from loopline.apps.demo.main import run_demo
 from loopline.apps.demo.progress import closed_cycles, counts_of, is_labelled, shares_of, stage_of, table_of
 from loopline.errors import Unavailable
 
+pytestmark = pytest.mark.service
+
 
 def status(number, phase, **more):
     return {"cycle": {"number": number, "phase": phase, "outcome": "promoted" if phase == "closed" else ""}, **more}

@@ -16,6 +16,8 @@ from loopline.apps.demo.traffic import NOVELTY, Send, request_of, run_traffic, s
 from loopline.apps.demo.world import PEOPLE, Sample, World, answer, known_samples, write_world
 from loopline.errors import NotFound, Unavailable
 
+pytestmark = pytest.mark.service
+
 LABELS = ("negative", "neutral", "positive")
 
 

@@ -47,6 +47,7 @@ def test_the_sentence_loop_is_accepted_too(tmp_path):
     assert (settings.gate.anchor_file, settings.gate.margin, settings.capture.reserve) == ("anchor.jsonl", 0.03, 0.25)
 
 
+@pytest.mark.slow
 def test_turned_digits_are_learnt_from_few_labels_without_losing_straight_ones():
     world = digit_world()
     new = world.after[::12][:200]

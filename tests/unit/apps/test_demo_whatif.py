@@ -15,6 +15,8 @@ from loopline.dataset.stage import import_base
 from loopline.records.keys import entity_of
 from loopline.testing import factories as make
 
+pytestmark = pytest.mark.service
+
 LABELS = ("negative", "neutral", "positive")
 OLD, NEW = ("bad", "table", "good"), ("meh", "lamp", "wow")
 

@@ -32,6 +32,7 @@ def families(rates, *, n, margin, alphas, repeats, seed):
     )
 
 
+@pytest.mark.slow
 def test_fifty_challengers_that_are_worse_by_the_margin_promote_one_with_at_most_alpha():
     """The family's false promotions stay at alpha with the ledger, and are the rule without it."""
     alpha, margin, n, repeats = 0.05, 0.10, 30, 100

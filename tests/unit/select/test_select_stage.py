@@ -221,6 +221,7 @@ def test_an_unknown_strategy_is_refused() -> None:
         choose(rows_of(["a"]), strategy="best")
 
 
+@pytest.mark.slow
 def test_stated_probabilities_hold_for_the_whole_recipe() -> None:
     rows = rows_of(sentences(60))
     runs = 250
