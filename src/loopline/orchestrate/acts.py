@@ -17,13 +17,19 @@ from loopline.records.dataset import Anchor
 from loopline.records.keys import entity_of
 from loopline.records.lineage import Raise, Stored
 from loopline.records.model import RunSpec
-from loopline.records.rollout import TrafficSplit
 from loopline.records.selection import Selection
 from loopline.records.signal import Measurement, Signal
 from loopline.records.task import Standing, Task
 from loopline.rollout import stage as rollout
 from loopline.select import stage as select
 from loopline.train import stage as train
+
+ENDS = {
+    "promoted": "rollout.promoted",
+    "rolled_back": "rollout.rolled_back",
+    "inconclusive": "rollout.rolled_back",  # undecided: the traffic goes back all the same
+}
+"""The event of a rollout that is over, by its state."""
 
 
 class Made(NamedTuple):
@@ -249,13 +255,9 @@ def _advance(house: Installation, command: c.Advance) -> Made | None:
     if step is None:
         return None
     placed = step.rollout if seen.rollout else structs.replace(step.rollout, since_position=seen.end)
-    event = {"promoted": "rollout.promoted", "rolled_back": "rollout.rolled_back"}.get(placed.state, "rollout.advanced")
     used = (f"model:{command.challenger}",) + ((f"verdict:{command.cycle.id}",) if seen.verdict else ())
-    made: tuple[Stored, ...] = (placed, _reached(command.cycle, "rolling"))
-    splits = house.ledger.all(TrafficSplit, house.settings.name)
-    if not splits or structs.replace(step.split, revision=splits[-1].revision) != splits[-1]:
-        made = (*made, step.split)
-    return Made(event, placed.reason, made, used)
+    made = (placed, _reached(command.cycle, "rolling"), step.split)
+    return Made(ENDS.get(placed.state, "rollout.advanced"), placed.reason, made, used)
 
 
 def _close(house: Installation, command: c.CloseCycle) -> Made:

@@ -12,20 +12,6 @@ Probabilities = NDArray[np.float32]
 Scores = NDArray[np.float64]
 
 
-def margin(p: Probabilities) -> Scores:
-    """The gap between the two most likely classes; small is informative.
-
-    ``p``: (n, classes >= 2), rows sum to 1. Gives (n,) in [0, 1].
-    Source: Scheffer, Decomain, Wrobel (2001), "Active hidden Markov models for information extraction", IDA;
-    Bahri et al. (2022), "Is margin all you need?", arXiv 2210.03822.
-
-    >>> margin(np.array([[0.5, 0.25, 0.25], [0.75, 0.25, 0.0]], np.float32)).tolist()
-    [0.25, 0.5]
-    """
-    two = np.partition(p.astype(np.float64), -2, axis=1)[:, -2:]
-    return two[:, 1] - two[:, 0]
-
-
 def entropy(p: Probabilities) -> Scores:
     """Shannon entropy in nats, ``-sum p log p`` with ``0 log 0 := 0``; large is informative.
 

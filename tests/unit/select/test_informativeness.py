@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from loopline.errors import NotFound
-from loopline.select.informativeness import STRATEGIES, entropy, least_confidence, margin, strategy_of
+from loopline.select.informativeness import STRATEGIES, entropy, least_confidence, strategy_of
+from loopline.serve.informativeness import margin
 
 RAW = arrays(np.float64, st.tuples(st.integers(1, 8), st.integers(2, 6)), elements=st.floats(0.01, 1.0))
 
