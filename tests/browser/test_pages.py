@@ -45,14 +45,20 @@ def sign_in_by_keyboard(page: Page, url: str) -> None:
     page.keyboard.type(TOKEN)
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("sentiment")
+    page.wait_for_load_state()  # the heading is painted before the script that hears the keys has run
 
 
-def start_labelling(page: Page, name: str) -> None:
+def say_who(page: Page, name: str) -> None:
     page.keyboard.press("g")
     page.keyboard.press("a")
     expect(page.get_by_label("Your name")).to_be_focused()
+    page.wait_for_load_state()
     page.keyboard.type(name)
     page.keyboard.press("Enter")
+
+
+def start_labelling(page: Page, name: str) -> None:
+    say_who(page, name)
     expect(page.locator("#row")).not_to_be_empty()
 
 
@@ -191,11 +197,7 @@ def test_a_paused_person_is_told_why(browser, server):
     with visiting(browser) as context:
         page = context.new_page()
         sign_in_by_keyboard(page, server.url)
-        page.keyboard.press("g")
-        page.keyboard.press("a")
-        expect(page.get_by_label("Your name")).to_be_focused()
-        page.keyboard.type("eli")
-        page.keyboard.press("Enter")
+        say_who(page, "eli")
         expect(page.locator("#rest")).to_contain_text("7 of 14 gold tasks right")
 
 
