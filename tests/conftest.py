@@ -1,6 +1,34 @@
-"""What all tests share: Hypothesis judges by laws, never by the clock of a busy machine."""
+"""What all tests share: laws are not judged by the clock of a busy machine, and every database is let go of."""
 
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
+from sqlalchemy import Engine
+
+from loopline.adapters.sql.database import open_database
 
 settings.register_profile("loopline", deadline=None)
 settings.load_profile("loopline")
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> Iterator[Callable[[str], Engine]]:
+    """Opens the database of this name in the test's folder; the same again each time, as another process would."""
+    engines: list[Engine] = []
+
+    def opened(name: str) -> Engine:
+        engines.append(open_database(f"sqlite:///{tmp_path}/{name}.db"))
+        return engines[-1]
+
+    yield opened
+    for engine in engines:
+        engine.dispose()
+
+
+@pytest.fixture
+def state(sqlite: Callable[[str], Engine]) -> Callable[[], Engine]:
+    """Opens the same database each time it is called."""
+    return partial(sqlite, "state")

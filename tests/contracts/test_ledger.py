@@ -1,13 +1,12 @@
 """Every ledger keeps the contract."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
+from itertools import count
 
 import pytest
 from sqlalchemy import Engine
 
 from loopline.adapters.memory.ledger import MemoryLedger
-from loopline.adapters.sql.database import open_database
 from loopline.adapters.sql.ledger import SqlLedger
 from loopline.testing.ledger import LedgerContract
 
@@ -19,12 +18,8 @@ class TestMemoryLedger(LedgerContract):
 
 class TestSqliteLedger(LedgerContract):
     @pytest.fixture(autouse=True)
-    def _folder(self, tmp_path: Path) -> Iterator[None]:
-        self.folder, self.engines = tmp_path, list[Engine]()
-        yield
-        for engine in self.engines:
-            engine.dispose()
+    def _sqlite(self, sqlite: Callable[[str], Engine]) -> None:
+        self.fresh = (sqlite(str(number)) for number in count())
 
     def make(self) -> SqlLedger:
-        self.engines.append(open_database(f"sqlite:///{self.folder}/{len(self.engines)}.db"))
-        return SqlLedger(self.engines[-1])
+        return SqlLedger(next(self.fresh))

@@ -1,7 +1,7 @@
 """Every task queue, with its answer book, keeps the contract."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
+from itertools import count
 
 import pytest
 from sqlalchemy import Engine
@@ -9,7 +9,6 @@ from sqlalchemy import Engine
 from loopline.adapters.memory.ledger import MemoryLedger
 from loopline.adapters.memory.queue import MemoryTaskQueue
 from loopline.adapters.sql.answers import SqlAnswerBook
-from loopline.adapters.sql.database import open_database
 from loopline.adapters.sql.ledger import SqlLedger
 from loopline.adapters.sql.queue import SqlTaskQueue
 from loopline.testing.desk import Desk
@@ -25,13 +24,9 @@ class TestMemoryTaskQueue(TaskQueueContract, AnswersContract):
 
 class TestSqliteTaskQueue(TaskQueueContract, AnswersContract):
     @pytest.fixture(autouse=True)
-    def _folder(self, tmp_path: Path) -> Iterator[None]:
-        self.folder, self.engines = tmp_path, list[Engine]()
-        yield
-        for engine in self.engines:
-            engine.dispose()
+    def _sqlite(self, sqlite: Callable[[str], Engine]) -> None:
+        self.fresh = (sqlite(str(number)) for number in count())
 
     def make(self) -> Desk:
-        engine = open_database(f"sqlite:///{self.folder}/{len(self.engines)}.db")
-        self.engines.append(engine)
+        engine = next(self.fresh)
         return Desk(ledger=SqlLedger(engine), queue=SqlTaskQueue(engine), book=SqlAnswerBook(engine))

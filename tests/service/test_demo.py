@@ -11,6 +11,7 @@ import sys
 import time
 from collections import Counter
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,14 @@ def started(folder, result, port, *, log):
         "--dir",
         str(folder),
     ]
-    return subprocess.Popen([*order, "--port", str(port)], stdout=log, stderr=subprocess.STDOUT, cwd=folder.parent)
+    return subprocess.Popen(
+        [*order, "--port", str(port)],
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        cwd=folder.parent,
+        # a suite that runs in the background ignores Ctrl-C, and would hand that down
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  no thread runs here
+    )
 
 
 def finished(process, log):
@@ -156,15 +164,17 @@ def test_killing_the_server_three_times_loses_and_doubles_nothing(tmp_path):
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the kernel of Linux ends the children")
-def test_killing_the_demo_itself_and_starting_it_again_goes_on(tmp_path):
+def test_interrupting_and_killing_the_demo_itself_and_starting_it_again_goes_on(tmp_path):
     folder, port = tmp_path / "loop", free_port()
     folder.mkdir()
     with (tmp_path / "demo.txt").open("ab") as log:
-        process = started(folder, tmp_path / "result.json", port, log=log)
-        while process.poll() is None and answered(folder) < 1_500:
-            time.sleep(0.05)
-        process.kill()
-        process.wait()
+        for requests, sent, code in ((700, signal.SIGINT, 130), (1_500, signal.SIGKILL, -signal.SIGKILL)):
+            process = started(folder, tmp_path / "result.json", port, log=log)
+            while process.poll() is None and answered(folder) < requests:
+                time.sleep(0.05)
+            process.send_signal(sent)
+            assert process.wait(60) == code
+    assert (tmp_path / "demo.txt").read_text().count("interrupted; the same command goes on from here") == 1
     before = answered(folder)
     assert_closed(played(folder, tmp_path / "result.json", port=port))
     assert answered(folder) > before

@@ -136,3 +136,25 @@ def test_the_pace_is_told_as_past_once_its_signal_has_cleared(own, work):
     own.ledger.commit(make.entry("clear", structs.replace(raised, state="cleared", cleared_at=NOW)))
     said = "Since 2026-01-05 08:58:40 UTC: every 60 s because margin of v3 drifts with severity 0.41."
     assert said in work("GET", "/", headers=PAGE).text
+
+
+def test_a_new_versions_detectors_say_that_they_cannot_alarm_yet(own, work):
+    filling = {"version": "v4", "reference_n": 200, "tolerance": 0.0, "ticks": 1, "quiet": 0}
+    own.ledger.commit(make.entry("live", make.split(9, incumbent="v4"), make.measurement(id="s/v4/margin", **filling)))
+    raised = next(signal for signal in own.ledger.all(Signal, make.LOOP) if signal.state == "raised")
+    own.ledger.commit(make.entry("clear", structs.replace(raised, state="cleared", cleared_at=NOW)))
+    overview = work("GET", "/", headers=PAGE).text
+    assert "None raised; the reference of v4 is still filling." in overview
+    assert "gathering a reference" in overview
+    rows = work("GET", "/signals", headers=PAGE).text.split("<tr>")
+    assert [row.count("its reference is still filling") for row in rows if "<td>v4</td>" in row] == [1]
+    assert not any("its reference is still filling" in row for row in rows if "<td>v3</td>" in row)
+
+
+def test_the_facts_of_a_rollout_have_names_that_people_use(own, work):
+    evidence = {"canary_answers": 300.0, "log_e": -0.42, "log_bar": 3.7}
+    own.ledger.commit(make.entry("r", make.rollout(id="cycle-1", cycle=1, evidence=evidence)))
+    page = work("GET", "/cycles/1", headers=PAGE).text
+    assert "<dt>Log evidence of more failures</dt><dd>-0.42</dd>" in page
+    assert "<dt>Rolled back at</dt><dd>3.7</dd>" in page
+    assert "<dt>Canary answers</dt><dd>300</dd>" in page

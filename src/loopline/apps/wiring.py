@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loopline import __version__
-from loopline.adapters.files.objects import FileObjects
+from loopline.adapters.files.objects import FileObjects, sync_folder
 from loopline.adapters.onnx.engine import OnnxEngine
 from loopline.adapters.sklearn.engine import SklearnEngine
 from loopline.adapters.spool.counters import FileCounters
@@ -117,22 +117,13 @@ def _kept(path: Path, *, remedy: str) -> str:
             file.write(secrets.token_urlsafe(24))
             file.flush()
             os.fsync(file.fileno())
-        _sync(path.parent)
+        sync_folder(path.parent)
         path.with_suffix(".new").rename(path)
-        _sync(path.parent)
+        sync_folder(path.parent)
     word = path.read_text().strip()
     if not word:
         raise Conflict(f"file {path}", found="empty", expected="the word that was written there", remedy=remedy)
     return word
-
-
-def _sync(folder: Path) -> None:
-    """Make the names in the folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -23,20 +23,6 @@ from loopline.records.cycle import Cycle
 from loopline.testing import factories as one
 
 Open = Callable[[], Engine]
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> Iterator[Open]:
-    """Opens the same database each time it is called."""
-    engines: list[Engine] = []
-
-    def open_again() -> Engine:
-        engines.append(open_database(f"sqlite:///{tmp_path}/state.db"))
-        return engines[-1]
-
-    yield open_again
-    for engine in engines:
-        engine.dispose()
 
 
 def test_the_migrations_make_exactly_the_tables_that_the_code_uses(state: Open) -> None:

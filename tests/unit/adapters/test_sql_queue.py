@@ -2,8 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -24,15 +23,8 @@ from loopline.records.task import Annotation
 from loopline.testing import factories as one
 from loopline.testing.desk import GOLD, WORK, Desk
 
+Open = Callable[[], Engine]
 PEOPLE = 16
-
-
-@pytest.fixture
-def engines(tmp_path: Path) -> Iterator[list[Engine]]:
-    opened: list[Engine] = []
-    yield opened
-    for engine in opened:
-        engine.dispose()
 
 
 def sql_desk(engine: Engine) -> Desk:
@@ -50,8 +42,8 @@ def work(desk: Desk, person: str, *, seen: list[str], failures: list[Exception])
         failures.append(error)
 
 
-def test_sixteen_people_at_once_lose_nothing_and_double_nothing(tmp_path: Path, engines: list[Engine]) -> None:
-    engines += [open_database(f"sqlite:///{tmp_path}/state.db") for _ in range(2)]  # as two processes would
+def test_sixteen_people_at_once_lose_nothing_and_double_nothing(state: Open) -> None:
+    engines = [state(), state()]  # as two processes would
     desks = [sql_desk(engine) for engine in engines]
     tasks = [one.task(f"t{n:02}", f"text {n % 40}", wanted=1 + n % 3) for n in range(60)]
     desks[0].publish(*tasks)
@@ -74,50 +66,48 @@ def test_sixteen_people_at_once_lose_nothing_and_double_nothing(tmp_path: Path, 
     assert desks[1].progress().is_complete
 
 
-def test_an_answer_is_on_disk_when_submit_returns(tmp_path: Path, engines: list[Engine]) -> None:
-    engines += [open_database(f"sqlite:///{tmp_path}/state.db") for _ in range(2)]
+def test_an_answer_is_on_disk_when_submit_returns(state: Open) -> None:
+    engines = [state(), state()]
     sql_desk(engines[0]).publish(one.task())
     sql_desk(engines[0]).say("ana", "t1")
     assert sql_desk(engines[1]).standing() == ["ana-t1"]
 
 
-def test_a_pause_rewrites_no_task(tmp_path: Path, engines: list[Engine]) -> None:
-    engines.append(open_database(f"sqlite:///{tmp_path}/state.db"))
-    desk = sql_desk(engines[0])
+def test_a_pause_rewrites_no_task(state: Open) -> None:
+    engine = state()
+    desk = sql_desk(engine)
     desk.publish(one.task())
     desk.say("ana", "t1")
-    with reading(engines[0]) as connection:
+    with reading(engine) as connection:
         before = connection.execute(TASK.select()).all()
     desk.commit(one.standing("ana", state="paused"))
-    with reading(engines[0]) as connection:
+    with reading(engine) as connection:
         assert connection.execute(TASK.select()).all() == before
     assert desk.progress().done == 0
 
 
-def test_the_count_of_answers_kept_with_a_task_is_that_of_its_annotations(
-    tmp_path: Path, engines: list[Engine]
-) -> None:
-    engines.append(open_database(f"sqlite:///{tmp_path}/state.db"))
-    desk = sql_desk(engines[0])
+def test_the_count_of_answers_kept_with_a_task_is_that_of_its_annotations(state: Open) -> None:
+    engine = state()
+    desk = sql_desk(engine)
     desk.publish(one.task(), one.task("t2", "bad"))
     for person in ("ana", "ana", "bob", "eve"):
         desk.say(person, "t1")
     for _ in range(2):
         desk.withdraw("ana-t1")
-    with reading(engines[0]) as connection:
+    with reading(engine) as connection:
         assert dict(connection.execute(TASK.select().with_only_columns(TASK.c.id, TASK.c.answers)).all()) == {
             "t1": 2,
             "t2": 0,
         }
 
 
-def test_an_ended_lease_is_remembered_as_asked(tmp_path: Path, engines: list[Engine]) -> None:
-    engines.append(open_database(f"sqlite:///{tmp_path}/state.db"))
-    desk = sql_desk(engines[0])
+def test_an_ended_lease_is_remembered_as_asked(state: Open) -> None:
+    engine = state()
+    desk = sql_desk(engine)
     desk.publish(one.task("t1", "good"), one.task("t2", "good", cycle=2))
     desk.say("ana", "t1")  # without a claim
     assert desk.claim("ana", count=9) == []
-    with writing(engines[0]) as connection:  # what the rule rests on
+    with writing(engine) as connection:  # what the rule rests on
         connection.execute(update(LEASE).values(content="another"))
     assert desk.claim("ana", count=9) == ["t2"]
 

@@ -68,10 +68,10 @@ class FileObjects:
             Path(aside).replace(place)
         # Also for a file that was there: whoever renamed it may have died before this line.
         for folder in (place.parent, self._root):
-            _sync(folder)
+            sync_folder(folder)
 
 
-def _sync(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the names in a folder durable, where the system knows such a thing."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:

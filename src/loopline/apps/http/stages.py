@@ -145,7 +145,7 @@ def _monitor(situation: Situation) -> tuple[str, str]:
         worst = max(situation.signals, key=lambda signal: (signal.severity, signal.id))
         n = len(situation.signals)
         return f"{n} signal{'s' if n > 1 else ''} raised", f"{worst.signal} moved"
-    if not situation.measured:
+    if not situation.quiet:  # no alarm and no quiet tick: nothing was held against a reference yet
         return "watching", "gathering a reference"
     return "quiet", f"{situation.quiet} ticks without alarm"
 

@@ -32,6 +32,7 @@ def environment() -> Environment:
         "points": words.points,
         "short": words.short,
         "decimal": words.decimal,
+        "evidence": words.evidence,
         "duration": words.duration,
         "moment": words.moment,
         "shown": words.shown,

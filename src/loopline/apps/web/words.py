@@ -37,6 +37,8 @@ OUTCOMES: dict[str, str] = {
     "canary": "canary",
 }
 """What a badge says; its colour follows from the key."""
+EVIDENCE: dict[str, str] = {"log_e": "Log evidence of more failures", "log_bar": "Rolled back at"}
+"""Facts of a rollout whose stored name is a symbol."""
 
 
 def count(number: float) -> str:
@@ -119,6 +121,15 @@ def shown(inputs: bytes) -> str:
         if (isinstance(row, list))
         else str(row)
     )
+
+
+def evidence(name: str) -> str:
+    """A stored fact of a rollout as people call it.
+
+    >>> evidence("canary_answers"), evidence("log_bar")
+    ('Canary answers', 'Rolled back at')
+    """
+    return EVIDENCE.get(name) or name.replace("_", " ").capitalize()
 
 
 def first_line(text: str) -> str:
