@@ -12,12 +12,12 @@
          |                          |                   |              v
      [ rollout ] <--Verdict-- [ evaluate ] <-- [ train ] <-------- [ dataset ]
                                     ^
-                                    `--- the reserve: sealed at ingest, read by nobody else
+                                    `--- the reserve: sealed at ingest, labelled, never learned
 
      orchestrate asks, each tick: given this state and this time, what is due, and why?
 
 Every hop is a frozen record (``records/``). Stages never import each other; they meet in
-``orchestrate/runner.py``, the only code that calls them, and in the stored state, the only truth.
+``orchestrate/acts.py``, at the HTTP door, and in the stored state, the only truth.
 """
 
 from typing import NamedTuple

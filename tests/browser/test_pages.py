@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from loopline.testing import factories as make
 
@@ -25,8 +25,10 @@ IS_KEPT = bool(os.environ.get("LOOPLINE_SCREENSHOTS"))
 
 
 @contextmanager
-def visiting(browser: Browser, scheme: str = "light", **options: Any) -> Iterator[BrowserContext]:
-    """A visitor of whom nothing is known; any error that a page reports fails the test."""
+def visiting(
+    browser: Browser, scheme: str = "light", *, provoked: tuple[str, ...] = (), **options: Any
+) -> Iterator[BrowserContext]:
+    """A visitor of whom nothing is known; any error that a page reports, and that no test provoked, fails the test."""
     size = {"width": 1280, "height": 860}
     context = browser.new_context(color_scheme=scheme, viewport=size, reduced_motion="reduce", **options)
     troubles: list[str] = []
@@ -35,7 +37,7 @@ def visiting(browser: Browser, scheme: str = "light", **options: Any) -> Iterato
     context.set_default_timeout(10_000)
     yield context
     context.close()
-    expected = ("404 (Not Found)", "401 (Unauthorized)", "ERR_INTERNET_DISCONNECTED")
+    expected = ("404 (Not Found)", "401 (Unauthorized)", "ERR_INTERNET_DISCONNECTED", *provoked)
     assert [said for said in troubles if not any(words in said for words in expected)] == []
 
 
@@ -60,6 +62,14 @@ def say_who(page: Page, name: str) -> None:
 def start_labelling(page: Page, name: str) -> None:
     say_who(page, name)
     expect(page.locator("#row")).not_to_be_empty()
+
+
+def labelling(context: BrowserContext, url: str, name: str) -> Page:
+    """A page on which somebody of this name has a task before them."""
+    page = context.new_page()
+    sign_in_by_keyboard(page, url)
+    start_labelling(page, name)
+    return page
 
 
 def sentence(page: Page) -> str:
@@ -91,9 +101,7 @@ def test_a_person_labels_ten_tasks_by_keyboard_and_the_overview_follows(browser,
 
 def test_undo_brings_the_task_back_and_skip_passes_it_on(browser, server):
     with visiting(browser) as context:
-        page = context.new_page()
-        sign_in_by_keyboard(page, server.url)
-        start_labelling(page, "bo")
+        page = labelling(context, server.url, "bo")
         first = sentence(page)
         give(page, "1")
         expect(page.locator("#tally")).to_have_text("1 answered")
@@ -110,25 +118,124 @@ def test_undo_brings_the_task_back_and_skip_passes_it_on(browser, server):
     assert [(a.annotator, a.label) for a in answers] == [("bo", "positive")]
 
 
+def answered_offline(context: BrowserContext, page: Page) -> None:
+    """Two answers that leave as one batch when the server is back."""
+    context.set_offline(True)
+    give(page, "1")
+    give(page, "2")
+    expect(page.locator("#tally")).to_have_text("2 answered, 2 of them waiting")
+
+
 def test_answers_given_while_the_server_is_away_arrive_when_it_is_back(browser, server):
     with visiting(browser) as context:
-        page = context.new_page()
-        sign_in_by_keyboard(page, server.url)
-        start_labelling(page, "chidi")
-        context.set_offline(True)
-        give(page, "1")
-        give(page, "2")
-        expect(page.locator("#tally")).to_have_text("2 answered, 2 of them waiting")
+        page = labelling(context, server.url, "chidi")
+        answered_offline(context, page)
         context.set_offline(False)
         expect(page.locator("#tally")).to_have_text("2 answered")
     assert len(server.house.book.answers(make.LOOP, cycle=3).annotations) == 2
 
 
-def test_a_suggestion_names_its_version_and_blind_tasks_show_none(browser, server):
+def refused(route: Route, status: int) -> None:
+    route.fulfill(status=status, json={"error": f"refused with {status}"})
+
+
+@pytest.mark.parametrize("status", [403, 421, 500])
+def test_an_answer_that_was_not_judged_is_kept_until_it_arrives(browser, server, status):
+    with visiting(browser, provoked=(f"status of {status}",)) as context:
+        page = labelling(context, server.url, "femi")
+        page.route("**/api/annotations", lambda route: refused(route, status))
+        with page.expect_response("**/api/annotations"):
+            give(page, "1")
+        with page.expect_response("**/api/annotations"):  # it is sent again
+            give(page, "2")
+        page.unroute("**/api/annotations")
+        expect(page.locator("#tally")).to_have_text("2 answered")
+    assert len(server.house.book.answers(make.LOOP, cycle=3).annotations) == 2
+
+
+def test_answers_of_a_refused_batch_outlive_the_loss_of_the_session(browser, server):
+    with visiting(browser, provoked=("409 (Conflict)",)) as context:
+        page = labelling(context, server.url, "gus")
+        answered_offline(context, page)
+        page.route(
+            "**/api/annotations",
+            lambda route: refused(route, 409 if len(route.request.post_data_json["annotations"]) > 1 else 401),
+        )
+        context.set_offline(False)
+        page.wait_for_url("**/sign-in?next=%2Fannotate")
+        page.unroute("**/api/annotations")
+        page.goto(f"{server.url}/annotate")
+        expect(page.locator("#tally")).to_have_text("2 answered")
+        expect(page.locator("#row")).not_to_be_empty()
+    assert len(server.house.book.answers(make.LOOP, cycle=3).annotations) == 2
+
+
+def test_answers_of_a_refused_batch_are_sent_again_when_the_connection_breaks_in_between(browser, server):
+    with visiting(browser, provoked=("409 (Conflict)", "ERR_FAILED")) as context:
+        page = labelling(context, server.url, "hana")
+        answered_offline(context, page)
+        tries = []
+
+        def break_off(route: Route) -> None:
+            tries.append(route.request.post_data_json["annotations"])
+            if len(tries) == 1:
+                refused(route, 409)
+            elif len(tries) == 2:
+                route.abort()
+            else:
+                route.continue_()
+
+        page.route("**/api/annotations", break_off)
+        context.set_offline(False)
+        expect(page.locator("#tally")).to_have_text("2 answered")
+    assert [len(given) for given in tries[:3]] == [2, 1, 2]
+    assert len(server.house.book.answers(make.LOOP, cycle=3).annotations) == 2
+
+
+def test_an_answer_given_while_another_is_taken_back_can_be_taken_back_too(browser, server):
     with visiting(browser) as context:
+        page = labelling(context, server.url, "ines")
+        first = sentence(page)
+        with page.expect_response("**/api/annotations"):
+            give(page, "1")
+        second = sentence(page)
+        held: list[Route] = []
+
+        def hold(route: Route) -> None:
+            held.append(route)
+
+        page.route("**/api/undo", hold)
+        with page.expect_request("**/api/undo"):
+            page.keyboard.press("u")
+        with page.expect_response("**/api/annotations"):
+            give(page, "2")
+        held[0].continue_()
+        page.unroute("**/api/undo")
+        expect(page.locator("#row")).to_have_text(first)
+        page.keyboard.press("u")
+        expect(page.locator("#row")).to_have_text(second)
+        expect(page.locator("#trouble")).to_be_hidden()
+        expect(page.locator("#tally")).to_have_text("0 answered")
+    assert server.house.book.answers(make.LOOP, cycle=3).annotations == ()
+
+
+@pytest.mark.parametrize("status", [401, 403, 500, 503])
+def test_the_overview_says_that_it_stands_still_until_it_moves_again(browser, server, status):
+    with visiting(browser, provoked=(f"status of {status}",)) as context:
         page = context.new_page()
         sign_in_by_keyboard(page, server.url)
-        start_labelling(page, "dara")
+        note = page.get_by_text("These numbers stand still")
+        page.wait_for_event("response", lambda answer: answer.url.endswith("/overview/live") and answer.status == 304)
+        expect(note).to_be_hidden()
+        page.route("**/overview/live", lambda route: refused(route, status))
+        expect(note).to_be_visible()
+        page.unroute("**/overview/live")
+        expect(note).to_be_hidden()
+
+
+def test_a_suggestion_names_its_version_and_blind_tasks_show_none(browser, server):
+    with visiting(browser) as context:
+        page = labelling(context, server.url, "dara")
         shown = set()
         for _ in range(8):
             hint = page.locator("#hint")
@@ -161,9 +268,7 @@ def test_a_square_row_of_numbers_is_drawn_and_listed(browser, digits, axe, shots
 
 def test_g_gives_a_label_and_leaves_no_page_while_a_task_is_shown(browser, letters):
     with visiting(browser) as context:
-        page = context.new_page()
-        sign_in_by_keyboard(page, letters.url)
-        start_labelling(page, "ana")
+        page = labelling(context, letters.url, "ana")
         for key in ("g", "a", "g", "s", "u"):  # good, awful, good, sad, unclear: no command takes a label's letter
             give(page, key)
         expect(page.locator("#tally")).to_have_text("5 answered")
@@ -178,9 +283,7 @@ def test_g_gives_a_label_and_leaves_no_page_while_a_task_is_shown(browser, lette
 
 def test_buttons_and_sheet_show_every_key_that_works(browser, letters):
     with visiting(browser) as context:
-        page = context.new_page()
-        sign_in_by_keyboard(page, letters.url)
-        start_labelling(page, "ana")
+        page = labelling(context, letters.url, "ana")
         buttons = page.locator("#labels button")
         expect(buttons).to_have_text(["1Ggood", "2Aawful", "3Ssad", "4Uunclear"])
         assert buttons.first.get_attribute("aria-keyshortcuts") == "1 G"

@@ -189,6 +189,19 @@ def test_onnx_columns_follow_the_labels_that_the_file_names():
     np.testing.assert_allclose(predictor.predict([tuple(r) for r in rows.tolist()]), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("labels", ["a, b, c", "3", '"abc"', '{"a": 0, "b": 1, "c": 2}', "null", "[" * 100_000])
+def test_onnx_labels_that_are_no_list_are_refused_and_not_tried_for_ever(labels):
+    _, content = converted_table(labels=labels)
+    with pytest.raises(InvalidRecord, match=r"^ONNX model: labels.*, expected a JSON list of \['a', 'b', 'c'\]$"):
+        OnnxEngine().load(content, engine="onnx", signature=TABLE)
+
+
+def test_onnx_labels_that_are_no_text_are_refused():
+    _, content = converted_table(labels="[?]")
+    with pytest.raises(InvalidRecord, match=r"^ONNX model: labels: 'utf-8' codec can't decode byte 0xff"):
+        OnnxEngine().load(content.replace(b"[?]", b"[\xff]"), engine="onnx", signature=TABLE)
+
+
 def test_onnx_of_another_input_kind_or_width_is_refused():
     _, content = converted_table()
     with pytest.raises(InvalidRecord, match=r"ONNX model: inputs \['tensor\(float\)'\], expected one tensor\(string\)"):

@@ -274,6 +274,23 @@ def until(condition):
     raise AssertionError("did not come about")
 
 
+@pytest.mark.parametrize(
+    "act", ["order(run_spec(entry='x' * 2_000))", "conclude(Ending(phase='failed', reason='x' * 2_000))"]
+)
+def test_a_full_disk_is_not_filled_further_by_every_retry(tmp_path, act):
+    program = (
+        "import resource, sys; from pathlib import Path;"
+        "from loopline.adapters.subprocess.folder import Ending, RunFolder;"
+        "from loopline.testing.factories import run_spec;"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, 1_000));"
+        f"RunFolder(Path(sys.argv[1])).{act}"
+    )
+    for _ in range(2):
+        failed = subprocess.run([sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=False)
+        assert failed.stderr.endswith("File too large\n")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_run_ids_become_safe_and_different_folder_names():
     names = [folder_name(RunId(id)) for id in ("a/b", "a%2Fb", "..", ".", "ä b", "x" * 400, "x" * 401)]  # noqa: A001
     assert len(set(names)) == len(names)

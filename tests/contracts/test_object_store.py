@@ -1,5 +1,7 @@
 """Every object store keeps the contract; files on a disk can also be damaged, and say so."""
 
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -47,6 +49,19 @@ class TestFileObjects(ObjectStoreContract):
         assert list((self.folder / "shared" / "incoming").iterdir()) == []
         with pytest.raises(LookupError):
             store.get(digest(b"weigh"))
+
+    def test_a_full_disk_is_not_filled_further_by_every_retry(self) -> None:
+        program = (
+            "import resource, sys; from pathlib import Path;"
+            "from loopline.adapters.files.objects import FileObjects;"
+            "resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, 1_000));"
+            "FileObjects(Path(sys.argv[1])).put(bytes(2_000))"
+        )
+        command = [sys.executable, "-c", program, str(self.folder / "full")]
+        for _ in range(2):
+            failed = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert "Unavailable: object store: cannot write under" in failed.stderr
+        assert [path for path in (self.folder / "full").rglob("*") if path.is_file()] == []
 
     def test_a_store_that_cannot_be_written_says_where(self) -> None:
         (self.folder / "file").write_bytes(b"")

@@ -3,6 +3,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -51,6 +52,12 @@ class TestSpoolLog(PredictionLogContract):
         assert reader.scores(after=0, until=9).id.tolist() == ["p1", "p2", "p3"]
         writer.append(a_day()[3:])
         assert reader.end() == 12
+
+    def test_a_long_read_does_not_hold_up_the_flush_that_counts_its_rows(self) -> None:
+        log = self.open("a.db")
+        with ThreadPoolExecutor(1) as capture, log._reading:  # as long as a reader holds it
+            assert capture.submit(log.append, a_day()).result(timeout=10).stored == 12
+            assert sum(capture.submit(log.tally).result(timeout=10).values()) == 12
 
     def test_what_was_acknowledged_survives_kill_9(self) -> None:
         program = """

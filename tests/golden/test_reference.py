@@ -41,8 +41,8 @@ MEANINGS = {
     "loop.labels": "Class names, in the order of the probabilities.",
     "loop.input": "What a row is: one text, or `width` numbers.",
     "loop.width": "Features in a row, where `input` is `tabular`.",
-    "select.when": "When a cycle opens: by the clock, by the number of new predictions, or at whichever comes first; "
-    "what a written list leaves out is off.",
+    "select.when": "When a cycle opens: by the number of new log rows (shadow answers included), or by the clock once "
+    "10 x `budget` of them are new; whichever comes first. What a written list leaves out is off.",
     "select.strategy": "How samples are chosen.",
     "select.budget": "Samples that a cycle chooses. Reserve and gold tasks come on top of it.",
     "annotate.overlap": "How many people are asked about a sample, at least and at most; no further one is asked once "

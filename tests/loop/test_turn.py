@@ -1,14 +1,17 @@
 """The whole loop in memory, seeded and moved by hand: every room, every hop, no clock and no process."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 from msgspec import structs
 
+from loopline.dataset import stage as dataset
 from loopline.orchestrate import known
 from loopline.orchestrate.acts import act
+from loopline.orchestrate.awaited import awaited
 from loopline.orchestrate.lineage import entities, orphans, why
-from loopline.records.command import CloseCycle, key_of
+from loopline.records.command import CloseCycle, CutDataset, key_of
+from loopline.records.dataset import DatasetVersion
 from loopline.records.ids import VersionName
 from loopline.records.label import LabelBatch
 from loopline.records.lineage import Activity
@@ -28,7 +31,7 @@ from loopline.records.settings import (
 )
 from loopline.records.signal import Signal
 from loopline.records.task import Standing
-from loopline.testing.factories import cycle, entry, label_batch, settings
+from loopline.testing.factories import SIGNATURE, cycle, digest, entry, label, label_batch, selection, settings
 from loopline.testing.scripted import ScriptedLoop
 from loopline.testing.vocabulary import text_of
 
@@ -63,6 +66,17 @@ def once() -> Iterator[ScriptedLoop]:
     scripted.close()
 
 
+def learned(loop: ScriptedLoop) -> set[str]:
+    """Contents of the rows of every dataset version."""
+    versions = loop.ledger.all(DatasetVersion, loop.house.settings.name)
+    return {content for version in versions for content in dataset.rows_of(version, objects=loop.objects).content}
+
+
+def anchor(loop: ScriptedLoop) -> set[str]:
+    """Contents of the anchor's rows."""
+    return {digest(row.inputs) for row in loop.house.anchor()}
+
+
 def live(loop: ScriptedLoop) -> ScriptedLoop:
     loop.tick(8)
     return loop
@@ -78,12 +92,12 @@ def drifted(loop: ScriptedLoop) -> ScriptedLoop:
     return loop
 
 
-def turned(loop: ScriptedLoop) -> ScriptedLoop:
-    """People answer and traffic flows until the first cycle after the base has closed."""
-    drifted(loop)
+def turned(loop: ScriptedLoop, *, cycles: int = 1, also: Sequence[str] = ()) -> ScriptedLoop:
+    """People answer and traffic, ``also`` these texts once, flows until so many cycles after the base have closed."""
+    drifted(loop).send(also)
     sent = 600
-    for _ in range(120):
-        if len(loop.cycles()) > 1 and loop.cycles()[1].phase == "closed":
+    for _ in range(120 * cycles):
+        if len(loop.cycles()) > cycles and loop.cycles()[cycles].phase == "closed":
             return loop
         loop.send([text_of(i, is_new=True) for i in range(sent, sent + 12)])
         sent += 12
@@ -97,7 +111,7 @@ def test_the_first_version_is_trained_from_the_base_set_and_goes_live(loop: Scri
     (split,) = loop.ledger.all(TrafficSplit, loop.house.settings.name)
     assert split.incumbent == "v1"
     assert loop.cycles()[0].outcome == "promoted"
-    assert loop.runner.awaited().startswith("the next cycle opens in")
+    assert awaited(loop.runner.situation(), loop.clock.now()).startswith("the next cycle opens in")
 
 
 def test_drift_raises_a_signal_and_opens_a_cycle_before_its_time(loop: ScriptedLoop) -> None:
@@ -136,8 +150,51 @@ def test_no_reserve_row_is_ever_chosen_or_learned(once: ScriptedLoop) -> None:
         label.content for b in once.ledger.all(LabelBatch, name) for label in b.labels if label.stratum == "reserve"
     }
     assert not sealed & chosen
+    assert not sealed & learned(once)
     assert judged
     assert judged <= sealed
+
+
+@pytest.fixture
+def curious() -> Iterator[ScriptedLoop]:
+    """A loop that draws nearly all that it asks about by chance."""
+    select, cadence = structs.replace(small().select, explore=0.9), structs.replace(small().cadence, explore_max=0.9)
+    scripted = ScriptedLoop(structs.replace(small(), select=select, cadence=cadence))
+    yield scripted
+    scripted.close()
+
+
+def test_live_requests_that_equal_anchor_rows_do_not_stop_every_later_challenger(curious: ScriptedLoop) -> None:
+    texts = [str(SIGNATURE.decode(row.inputs)) for row in curious.house.anchor()]
+    turned(curious, cycles=2, also=texts)
+    selections = curious.ledger.all(Selection, curious.house.settings.name)
+    assert set(curious.log.rows(after=0, until=curious.log.end()).content) & anchor(curious)
+    assert [cycle.outcome_reason for cycle in curious.cycles()[:3] if cycle.outcome != "promoted"] == []
+    assert not anchor(curious) & {candidate.content for s in selections for candidate in s.candidates}
+    assert not anchor(curious) & learned(curious)
+
+
+def test_a_loop_that_learned_an_anchor_row_is_rid_of_it_with_the_next_cut(loop: ScriptedLoop) -> None:
+    live(loop)
+    first, second = (str(SIGNATURE.decode(row.inputs)) for row in loop.house.anchor()[:2])
+    asked = selection(), label_batch(label("p1", first), label("p2", "new"))
+    poisoned = dataset.cut(
+        cycle(1), parent=known.parent(loop.house, cycle(1)), batch=asked[1], selection=asked[0],
+        objects=loop.objects, settings=loop.house.settings, now=loop.clock.now(),
+    )  # fmt: skip
+    again = selection(id="cycle-2", cycle=2), label_batch(label("p3", second), id="cycle-2", cycle=2)
+    loop.ledger.commit(entry("asked", *asked, poisoned, *again))
+    assert anchor(loop) & learned(loop)
+    command = CutDataset(id=key_of(cycle(2).id, "cut"), cycle=cycle(2), reason="labelled")
+    made = act(loop.house, command, seen=loop.runner.situation())
+    assert made is not None
+    (version,) = (record for record in made.records if isinstance(record, DatasetVersion))
+    assert not anchor(loop) & known.learned(loop.house, version)
+    assert (version.rows, version.reason) == (
+        poisoned.rows - 1,
+        "c2 = c1 + 0 new rows, 1 left out because the reserve holds the same input, "
+        "1 taken out because the anchor holds the same input",
+    )
 
 
 def test_lineage_walks_from_the_live_version_back_to_the_base_set_and_the_people(once: ScriptedLoop) -> None:
@@ -184,7 +241,8 @@ def on_trial(loop: ScriptedLoop) -> ScriptedLoop:
 def test_a_cycle_that_fails_while_its_challenger_is_on_trial_takes_the_traffic_back(loop: ScriptedLoop) -> None:
     on_trial(loop)
     ended = structs.replace(loop.cycles()[1], phase="closed", outcome="failed", outcome_reason="no memory")
-    made = act(loop.house, CloseCycle(id=key_of(ended.id, "close"), cycle=ended, reason="no memory"))
+    command = CloseCycle(id=key_of(ended.id, "close"), cycle=ended, reason="no memory")
+    made = act(loop.house, command, seen=loop.runner.situation())
     assert made is not None
     splits = [record for record in made.records if isinstance(record, TrafficSplit)]
     rollouts = [record for record in made.records if isinstance(record, Rollout)]

@@ -1,10 +1,15 @@
 """Who may come in: tokens, cookies, host names, other sites."""
 
+import asyncio
+
 import httpx
 import pytest
 
+from loopline.apps.http.control import make_control
+from loopline.apps.http.dispatch import make_dispatch
 from loopline.apps.http.identity import Identity
 from loopline.testing import factories as make
+from loopline.testing.rooms import StoredConsole
 
 BASE = "http://127.0.0.1:8686"
 PAGE = {"accept": "text/html"}
@@ -80,6 +85,28 @@ def test_a_foreign_host_name_is_misdirected(ask, host):
 @pytest.mark.parametrize("host", ["localhost:8686", "127.0.0.1", "[::1]:8686"])
 def test_loopback_names_are_ours(ask, host):
     assert ask("GET", "/api/status", headers={"host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(("own", "host"), [("127.0.0.2", "127.0.0.2:8686"), ("::1", "[::1]:8686")])
+def test_the_address_that_it_listens_on_is_ours_and_a_foreign_name_is_told_it(house, own, host):
+    control = make_control(house, StoredConsole(house))
+    identity = Identity(token=house.token, secret=house.secret, hosts=frozenset({own}))
+    app = make_dispatch(control=control, inference=control, identity=identity)
+
+    async def called(name: str) -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=BASE) as client:
+            return await client.get("/api/status", headers={"host": name, "authorization": "Bearer the-token"})
+
+    assert asyncio.run(called(host)).status_code == 200
+    foreign = asyncio.run(called("evil.example"))
+    assert foreign.status_code == 421
+    assert error_of(foreign).startswith(f"host: found 'evil.example', expected {own};")
+
+
+def test_pages_that_were_never_built_leave_no_empty_folder_behind(house, tmp_path, monkeypatch):
+    monkeypatch.setattr("loopline.apps.http.control.STATIC", tmp_path / "static")
+    make_control(house, StoredConsole(house))
+    assert not (tmp_path / "static").exists()
 
 
 async def signed_in(client: httpx.AsyncClient) -> httpx.Response:

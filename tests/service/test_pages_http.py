@@ -54,6 +54,47 @@ def test_the_overview_fragment_is_not_sent_again_while_nothing_moved(ask):
     assert (again.status_code, again.content) == (304, b"")
 
 
+NATS = {"incumbent": -0.412, "challenger": -0.371, "difference": 0.041, "lower": 0.012, "upper": 0.07}
+SHARES = {"incumbent": 0.7, "challenger": 0.741, "difference": 0.041, "lower": 0.012, "upper": 0.07}
+
+
+@pytest.mark.parametrize(
+    ("metric", "numbers", "title", "said"),
+    [
+        (
+            "log_score",
+            NATS,
+            "Log score",
+            ("\u22120.371 nats", "+0.041 nats", "+0.012 nats to +0.070 nats", "0.010 nats"),
+        ),
+        ("macro_f1", SHARES, "Macro F1", ("74.1 %", "+4.1 points", "+1.2 points to +7.0 points", "1.0 points")),
+    ],
+)
+def test_pages_open_whatever_the_gate_compares_and_name_it_with_its_unit(empty, look, metric, numbers, title, said):
+    verdict = make.verdict(metric=metric, comparisons=(make.comparison(**numbers),))
+    cycle = make.cycle(1, phase="closed", outcome="promoted", closed_at=NOW)
+    empty.ledger.commit(make.entry("judged", cycle, make.model_version("v2", cycle=1), verdict))
+    answer = look("GET", "/", headers=PAGE)
+    assert answer.status_code == 200
+    overview = answer.text.replace("\u202f", " ")
+    assert f"{title} over cycles" in overview
+    assert f"{said[0]} on 200 rows" in overview
+    assert f"{said[1]}, n 200" in overview
+    assert "no whiskers" in overview
+    assert 'class="whisker"' not in overview
+    assert "95 % interval" not in overview
+    page = look("GET", "/cycles/1", headers=PAGE).text.replace("\u202f", " ")
+    for words in (f"<dd>{title}</dd>", *(f">{number}<" for number in said)):
+        assert words in page
+
+
+def test_the_chart_of_accuracies_has_whiskers(ask):
+    overview = ask("GET", "/", headers=PAGE).text
+    assert "Accuracy over cycles" in overview
+    chart = overview.partition('<svg class="chart"')[2].partition("</svg>")[0]
+    assert chart.count('class="whisker"') == chart.count("<circle") > 0
+
+
 def test_text_from_the_outside_is_escaped(own, work):
     evil = "<script>alert(1)</script>"
     own.ledger.commit(

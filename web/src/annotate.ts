@@ -1,7 +1,7 @@
 /** The desk: one task at a time, one key a label, the next tasks already here. */
 
 import "./app.ts";
-import { type Task, Refused, claim, skip, undo } from "./api.ts";
+import { type Task, Refused, claim, isFinal, skip, undo } from "./api.ts";
 import { isShortcut, restGoing } from "./keys.ts";
 import { type Keys, capsOf, keysOf } from "./labels.ts";
 import { Outbox } from "./outbox.ts";
@@ -134,18 +134,23 @@ class Desk {
         await this.outbox.flush();
         await undo(this.annotator, last.id);
       }
-      this.given.pop();
+      this.forget(last);
       this.done.delete(last.task.id);
       this.answered = Math.max(0, (this.answered ?? 0) - 1);
       this.queue.unshift(last.task);
       this.draw("");
       this.say("Answer taken back. ");
     } catch (error) {
-      if (error instanceof Refused) this.given.pop();
+      if (isFinal(error)) this.forget(last);
       complain(error instanceof Refused ? error.message : "The server cannot be reached; the answer stands for now.");
     } finally {
       this.isUndoing = false;
     }
+  }
+
+  /** It can no longer be undone. Others may have been given while the server was asked, so it need not be the last. */
+  private forget(answer: Given): void {
+    this.given.splice(this.given.indexOf(answer), 1);
   }
 
   private next(said: string): void {

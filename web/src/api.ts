@@ -27,7 +27,7 @@ export interface Answer {
   readonly seconds: number;
 }
 
-/** The server said no, in words. Anything else that goes wrong is a network failure and worth another try. */
+/** The server said no, in words. Anything else that goes wrong is a network failure. */
 export class Refused extends Error {
   constructor(
     readonly status: number,
@@ -35,6 +35,12 @@ export class Refused extends Error {
   ) {
     super(sentence);
   }
+}
+
+/** Whether the server has judged what was sent, and would judge it the same again: it is malformed, unknown or too late.
+    Any other failure (signed out, called by a wrong name, broken, away) is about the way there and worth another try. */
+export function isFinal(error: unknown): error is Refused {
+  return error instanceof Refused && [400, 404, 409].includes(error.status);
 }
 
 async function post<T>(path: string, body: unknown): Promise<T> {

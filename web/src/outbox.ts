@@ -1,6 +1,6 @@
 /** Answers on their way: kept in the browser until the server has acknowledged them, sent in order, never twice. */
 
-import { type Answer, Refused, submit } from "./api.ts";
+import { type Answer, Refused, isFinal, submit } from "./api.ts";
 
 const AGAIN_MS = 1500;
 const MOST = 100;
@@ -51,32 +51,27 @@ export class Outbox {
   }
 
   private async drain(): Promise<void> {
-    while (this.waiting.length > 0) {
-      const batch = this.waiting.slice(0, MOST);
-      try {
-        await submit(this.annotator, batch);
-        this.drop(batch);
-      } catch (error) {
-        if (!(error instanceof Refused) || error.status === 401) {
-          setTimeout(() => void this.flush(), AGAIN_MS);
-          return;
-        }
-        await this.one(batch);
-      }
+    try {
+      while (this.waiting.length > 0) await this.send(this.waiting.slice(0, MOST));
+    } catch (error) {
+      if (error instanceof Refused) this.refused(error.message);
+      setTimeout(() => void this.flush(), AGAIN_MS);
     }
   }
 
-  /** A batch was refused: send its answers one by one, so that a bad one does not hold the good ones back. */
-  private async one(batch: readonly Answer[]): Promise<void> {
-    for (const answer of batch) {
-      try {
-        await submit(this.annotator, [answer]);
-      } catch (error) {
-        if (!(error instanceof Refused)) throw error;
-        this.refused(error.message);
+  /** A batch that is refused is sent answer by answer, so that a bad one does not hold the good ones back. */
+  private async send(batch: readonly Answer[]): Promise<void> {
+    try {
+      await submit(this.annotator, batch);
+    } catch (error) {
+      if (!isFinal(error)) throw error;
+      if (batch.length > 1) {
+        for (const answer of batch) await this.send([answer]);
+        return;
       }
-      this.drop([answer]);
+      this.refused(error.message);
     }
+    this.drop(batch);
   }
 
   private drop(sent: readonly Answer[]): void {

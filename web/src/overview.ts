@@ -10,6 +10,7 @@ const SPEAK_EVERY_MS = 10_000;
 const NARROW = "(max-width: 46rem)";
 
 const live = document.querySelector<HTMLElement>("#live");
+const stale = document.querySelector<HTMLElement>("#stale");
 const spoken = document.querySelector<HTMLElement>("#spoken");
 const shown = new Map<string, string>();
 let tag = "";
@@ -48,19 +49,21 @@ function speak(root: HTMLElement): void {
   saidAt = Date.now();
 }
 
+/** Whether the server sent what is new, or said that nothing is. */
+async function isCurrent(root: HTMLElement): Promise<boolean> {
+  const headers: Record<string, string> = tag ? { "if-none-match": tag } : {};
+  const answer = await fetch(root.dataset["source"] ?? "", { headers, redirect: "manual" });
+  if (answer.ok) {
+    replace(root, await answer.text());
+    tag = answer.headers.get("etag") ?? "";
+  }
+  return answer.ok || answer.status === 304;
+}
+
 async function ask(root: HTMLElement): Promise<void> {
   if (document.hidden) return;
-  try {
-    const headers: Record<string, string> = tag ? { "if-none-match": tag } : {};
-    const answer = await fetch(root.dataset["source"] ?? "", { headers, redirect: "manual" });
-    if (answer.ok) {
-      tag = answer.headers.get("etag") ?? "";
-      replace(root, await answer.text());
-    }
-    root.removeAttribute("data-stale");
-  } catch {
-    root.setAttribute("data-stale", ""); // the server is away; what is shown stays, and the next second asks again
-  }
+  const isFresh = await isCurrent(root).catch(() => false); // what is shown stays, and the next second asks again
+  if (stale) stale.hidden = isFresh;
   speak(root);
 }
 

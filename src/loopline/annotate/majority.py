@@ -3,8 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 
-METHOD = "majority.v1"
-
 
 def majority(votes: NDArray[np.float64]) -> NDArray[np.float64]:
     """The share of each label among the answers to a task; uniform where nobody answered.

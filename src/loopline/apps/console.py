@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from loopline.apps.wiring import House
 from loopline.errors import NotFound
+from loopline.orchestrate.awaited import awaited
 from loopline.orchestrate.lineage import Step, makers_of, named, orphans, why
 from loopline.orchestrate.runner import Runner
 from loopline.records.command import Command, Situation
@@ -23,9 +24,9 @@ class Console:
         """The stored state, as ``decide`` sees it."""
         return self._runner.situation()
 
-    def awaited(self) -> str:
-        """One sentence: what is due or awaited, and why."""
-        return self._runner.awaited()
+    def awaited(self, situation: Situation) -> str:
+        """One sentence: what is due or awaited in it, and why."""
+        return awaited(situation, self._house.clock.now())
 
     def tick(self) -> Sequence[Command]:
         """Do all that is due now, until nothing more is."""

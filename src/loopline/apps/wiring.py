@@ -1,4 +1,4 @@
-"""The only place that names adapters: puts one loop's ports together from its settings and its folder."""
+"""One loop's ports, put together from its settings and its folder: here alone the server names its adapters."""
 
 import fcntl
 import os

@@ -19,16 +19,16 @@ class Learnable(NamedTuple):
     samples: tuple[LabelledSample, ...]
     """By content, each content once."""
     sealed: int
-    """Chosen or audit labels left out because the reserve holds the same content."""
+    """Chosen or audit labels left out because the reserve, rolling or fixed, holds the same content."""
 
 
-def learnable(labels: Sequence[Label], *, allowed: tuple[str, ...]) -> Learnable:
-    """The chosen and audit labels whose content no reserve label of the batch shares.
+def learnable(labels: Sequence[Label], *, allowed: tuple[str, ...], anchor: frozenset[str] = frozenset()) -> Learnable:
+    """The chosen and audit labels whose content neither a reserve label of the batch nor the ``anchor`` shares.
 
     Of several labels for one content the surest stands, then the earliest sample. Raises InvalidRecord, naming the
     sample, for a label that is not ``allowed``.
     """
-    closed = {label.content for label in labels if label.stratum == "reserve"}
+    closed = anchor | {label.content for label in labels if label.stratum == "reserve"}
     entering = [label for label in labels if label.stratum in TRAINABLE]
     best: dict[str, Label] = {}
     for label in sorted(entering, key=lambda one: (-max(one.posterior, default=0.0), one.sample)):
@@ -54,22 +54,24 @@ class Merged(NamedTuple):
     """(sample, label before, label now) of contents whose label changed, by content."""
     confirmed: int
     """Contents that the parent holds with the same label."""
+    dropped: int
+    """Rows of the parent whose content is the anchor's."""
 
 
-def merged(parent: LabelledTable, fresh: Sequence[LabelledSample]) -> Merged:
-    """Parent and fresh samples, sorted by content, each content once: the fresh label wins.
+def merged(parent: LabelledTable, fresh: Sequence[LabelledSample], *, anchor: frozenset[str] = frozenset()) -> Merged:
+    """Parent and fresh samples, sorted by content, each content once: the fresh label wins; the anchor's go.
 
-    ``fresh`` holds each content once. The result does not depend on the order of either.
+    ``fresh`` holds each content once, none of the anchor. The result does not depend on the order of either.
     """
     new = {sample.content: sample for sample in fresh}
     before = dict(zip(parent.content.tolist(), parent.label.tolist(), strict=True))
     known = [sample for content, sample in sorted(new.items()) if content in before]
     changed = tuple((s.sample, before[s.content], s.label) for s in known if s.label != before[s.content])
-    stays = np.flatnonzero([content not in new for content in parent.content.tolist()])
+    stays = np.flatnonzero([content not in new and content not in anchor for content in before])
     pairs = zip(taken(parent, stays), tabled(list(new.values())), strict=True)
     table = LabelledTable._make(np.concatenate(pair) for pair in pairs)
     in_order = taken(table, np.argsort(table.content, kind="stable"))
-    return Merged(in_order, len(new) - len(known), changed, len(known) - len(changed))
+    return Merged(in_order, len(new) - len(known), changed, len(known) - len(changed), len(anchor & before.keys()))
 
 
 def sentence(name: str, parent: str, merge: Merged, *, sealed: int) -> str:
@@ -83,4 +85,6 @@ def sentence(name: str, parent: str, merge: Merged, *, sealed: int) -> str:
         parts.append(f"{merge.confirmed:,} confirmed")
     if sealed:
         parts.append(f"{sealed:,} left out because the reserve holds the same input")
+    if merge.dropped:
+        parts.append(f"{merge.dropped:,} taken out because the anchor holds the same input")
     return f"{name} = {parent} + {', '.join(parts)}"

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from blake3 import blake3
+
 from loopline.dataset import anchors, intake, manifest, merge, parquet
 from loopline.dataset.leakage import require_no_leaks
 from loopline.dataset.parity import require_parity
@@ -16,13 +18,9 @@ from loopline.records.settings import Settings
 
 
 def import_base(
-    base: Sequence[LabelledRow],
-    *,
-    anchor: Sequence[LabelledRow],
-    settings: Settings,
-    objects: ObjectStore,
-    now: datetime,
-) -> tuple[DatasetVersion, Anchor | None]:
+    base: Sequence[LabelledRow], *, anchor: Sequence[LabelledRow], settings: Settings,
+    objects: ObjectStore, now: datetime,
+) -> tuple[DatasetVersion, Anchor | None]:  # fmt: skip
     """Version ``c0`` of the rows that the user brought, and the anchor, if there is one.
 
     Raises InvalidRecord for a row that does not fit the signature, and for a base row that is also in the anchor.
@@ -47,18 +45,19 @@ def cut(  # noqa: PLR0913  stage recipes take their ports by name
     parent: DatasetVersion,
     batch: LabelBatch,
     selection: Selection,
+    anchor: frozenset[str] = frozenset(),
     objects: ObjectStore,
     settings: Settings,
     now: datetime,
 ) -> DatasetVersion:
-    """The parent's rows with the batch's chosen and audit labels; a new label for a known content wins.
+    """The parent's rows with the batch's chosen and audit labels, new over old; no content of the ``anchor`` stays.
 
     Raises InvalidRecord when the parent was made under another signature, or for a label outside it.
     """
     before = manifest.decoded(objects.get(parent.id))
     require_parity(f"dataset {parent.name}", found=before.signature, expected=settings.signature)
-    entering = merge.learnable(batch.labels, allowed=settings.signature.labels)
-    made = merge.merged(rows_of(parent, objects=objects), entering.samples)
+    entering = merge.learnable(batch.labels, allowed=settings.signature.labels, anchor=anchor)
+    made = merge.merged(rows_of(parent, objects=objects), entering.samples, anchor=anchor)
     file = objects.put(parquet.encoded(made.table))
     after = manifest.continued(before, made.table, file=file, batch=batch, selection=selection)
     objects.put(manifest.encoded(after))
@@ -74,3 +73,8 @@ def rows_of(version: DatasetVersion, *, objects: ObjectStore) -> LabelledTable:
 def anchor_rows(anchor: Anchor, *, objects: ObjectStore) -> tuple[LabelledRow, ...]:
     """The rows of an anchor, sorted by content."""
     return anchors.decoded(objects.get(anchor.id))
+
+
+def anchor_contents(anchor: Anchor, *, objects: ObjectStore) -> frozenset[str]:
+    """Content digests of the rows of an anchor."""
+    return frozenset(blake3(row.inputs).hexdigest() for row in anchor_rows(anchor, objects=objects))

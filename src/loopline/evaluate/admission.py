@@ -11,17 +11,11 @@ from loopline.records.model import ModelVersion
 def admit(challenger: ModelVersion, *, incumbent: ModelVersion, fresh: Sequence[Label], metric: str) -> None:
     """Nothing, when the comparison may be made; otherwise raises, naming what stands in the way."""
     if challenger.signature.digest != incumbent.signature.digest:
-        found, expected = _contract(challenger), f"{_contract(incumbent)} like {incumbent.name}"
-        raise InvalidRecord(f"challenger {challenger.name}", found=found, expected=expected)
+        expected = f"{incumbent.signature.spoken} like {incumbent.name}"
+        raise InvalidRecord(f"challenger {challenger.name}", found=challenger.signature.spoken, expected=expected)
     if metric not in METRICS:
         raise NotFound("gate metric", metric, known=tuple(sorted(METRICS)))
     for label in fresh:
         if label.stratum != "reserve":
             found = f"of stratum {label.stratum}"
             raise InvalidRecord(f"fresh label {label.sample}", found=found, expected="reserve: nothing else may judge")
-
-
-def _contract(version: ModelVersion) -> str:
-    signature = version.signature
-    width = f" of width {signature.width}" if signature.width else ""
-    return f"{signature.input}{width} -> {', '.join(signature.labels)}"

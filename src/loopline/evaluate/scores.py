@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from loopline.errors import InvalidRecord
 from loopline.evaluate.leakage import Sample
+from loopline.records.soundness import sound
 
 
 def joined(chunks: Sequence[NDArray[np.float32]], *, thing: str, rows: int, classes: int) -> NDArray[np.float64]:
@@ -17,12 +18,7 @@ def joined(chunks: Sequence[NDArray[np.float32]], *, thing: str, rows: int, clas
     """
     if not chunks:
         return np.empty((0, classes))
-    p = np.concatenate(chunks).astype(np.float64)
-    if p.shape != (rows, classes):
-        raise InvalidRecord(thing, found=f"probabilities of shape {p.shape}", expected=f"{(rows, classes)}")
-    if not (np.isfinite(p).all() and np.abs(p.sum(axis=1) - 1).max() < 1e-3):
-        raise InvalidRecord(thing, found="answers that are not finite or do not sum to 1", expected="probabilities")
-    return p
+    return sound(np.concatenate(chunks).astype(np.float64), rows=rows, classes=classes, thing=thing)
 
 
 def truth_of(samples: Sequence[Sample], *, labels: tuple[str, ...]) -> NDArray[np.int64]:

@@ -39,19 +39,21 @@ def judge(  # noqa: PLR0913  stage recipes take their ports by name
     admit(challenger, incumbent=incumbent, fresh=fresh, metric=settings.gate.metric)
     rule = Rule(settings.gate.metric, settings.gate.margin, spend(settings.gate.alpha, decision=decision))
     sealed, fixed = fresh_samples(fresh), anchor_samples(anchor)
-    leaks = leaked((*sealed, *fixed), trained_on=trained_on)
+    samples = (*sealed, *fixed)
+    leaks = leaked(samples, trained_on=trained_on)
     generator = np.random.default_rng(cycle.seed)
+    whole = Part(
+        incumbent=_scored(incumbent, samples, engine=engine, objects=objects),
+        challenger=_scored(challenger, samples, engine=engine, objects=objects),
+        truth=truth_of(samples, labels=incumbent.signature.labels),
+    )
 
-    def part(samples: Sequence[Sample]) -> Part:
-        return Part(
-            incumbent=_scored(incumbent, samples, engine=engine, objects=objects),
-            challenger=_scored(challenger, samples, engine=engine, objects=objects),
-            truth=truth_of(samples, labels=incumbent.signature.labels),
-        )
+    def part(rows: slice) -> Part:
+        return Part._make(column[rows] for column in whole)
 
-    comparisons = [compare_fresh(part(sealed), rule=rule, generator=generator)]
+    comparisons = [compare_fresh(part(slice(len(sealed))), rule=rule, generator=generator)]
     if fixed:
-        comparisons.append(compare_anchor(part(fixed), rule=rule, generator=generator))
+        comparisons.append(compare_anchor(part(slice(len(sealed), None)), rule=rule, generator=generator))
     outcome, reason = conclude(comparisons, leaks=leaks)
     return Verdict(
         id=cycle.id, loop=cycle.loop, cycle=cycle.number,

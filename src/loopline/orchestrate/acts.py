@@ -10,7 +10,6 @@ from loopline.evaluate import stage as evaluate
 from loopline.monitor import stage as monitor
 from loopline.orchestrate import known
 from loopline.orchestrate.installation import Installation
-from loopline.orchestrate.situation import gather
 from loopline.records import command as c
 from loopline.records.cycle import Cycle, Phase
 from loopline.records.dataset import Anchor
@@ -46,8 +45,11 @@ class Made(NamedTuple):
     """Entities that were made but are no stored record: ``tasks:cycle-3``."""
 
 
-def act(house: Installation, command: c.Command) -> Made | None:  # noqa: C901, PLR0911, PLR0912  one case a command
-    """Carry the command out up to, but without, its commit; None when there is nothing to do yet."""
+def act(house: Installation, command: c.Command, *, seen: c.Situation) -> Made | None:  # noqa: C901, PLR0911, PLR0912  one case a command
+    """Carry the command out up to, but without, its commit; None when there is nothing to do yet.
+
+    ``seen``: the situation in which the command became due.
+    """
     match command:
         case c.ImportBase():
             return _import(house)
@@ -74,9 +76,9 @@ def act(house: Installation, command: c.Command) -> Made | None:  # noqa: C901, 
         case c.Judge():
             return _judge(house, command)
         case c.Advance():
-            return _advance(house, command)
+            return _advance(house, command, seen)
         case c.CloseCycle():
-            return _close(house, command)
+            return _close(house, command, seen)
         case _:
             assert_never(command)
 
@@ -184,6 +186,7 @@ def _cut(house: Installation, command: c.CutDataset) -> Made:
         parent=parent,
         batch=structs.replace(batches[-1], labels=tuple(label for batch in batches for label in batch.labels)),
         selection=selection,
+        anchor=known.anchored(house),
         objects=house.objects,
         settings=house.settings,
         now=house.clock.now(),
@@ -241,8 +244,7 @@ def _judge(house: Installation, command: c.Judge) -> Made:
     return Made(event, verdict.reason, made, tuple(entity_of(r) for r in sources))
 
 
-def _advance(house: Installation, command: c.Advance) -> Made | None:
-    seen = gather(house, reviewed=None, trouble="")
+def _advance(house: Installation, command: c.Advance, seen: c.Situation) -> Made | None:
     step = rollout.advance(
         command.cycle,
         challenger=command.challenger,
@@ -254,15 +256,15 @@ def _advance(house: Installation, command: c.Advance) -> Made | None:
     )
     if step is None:
         return None
-    placed = step.rollout if seen.rollout else structs.replace(step.rollout, since_position=seen.end)
+    placed = step.rollout if seen.rollout else structs.replace(step.rollout, since_position=house.log.end())
     used = (f"model:{command.challenger}",) + ((f"verdict:{command.cycle.id}",) if seen.verdict else ())
     made = (placed, _reached(command.cycle, "rolling"), step.split)
     return Made(ENDS.get(placed.state, "rollout.advanced"), placed.reason, made, used)
 
 
-def _close(house: Installation, command: c.CloseCycle) -> Made:
+def _close(house: Installation, command: c.CloseCycle, seen: c.Situation) -> Made:
     """A cycle that ends while its challenger is on trial takes the challenger's traffic back with it."""
-    seen, now = gather(house, reviewed=None, trouble=""), house.clock.now()
+    now = house.clock.now()
     closed = structs.replace(command.cycle, closed_at=now)
     text = f"cycle {closed.number} {closed.outcome}: {command.reason}"
     if seen.split is None or seen.rollout is None or seen.rollout.state not in ("shadow", "canary"):

@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import assert_never
 
 from loopline.orchestrate.cadence import spoken
-from loopline.orchestrate.decide import decide, first_again
+from loopline.orchestrate.decide import ROWS, clock_left, decide, enough, first_again, new_rows, rows_to_choose_from
 from loopline.records.command import Situation, is_open
-from loopline.records.cycle import Cycle
+from loopline.records.cycle import Cadence, Cycle
 
 
 def awaited(situation: Situation, now: datetime) -> str:
@@ -29,18 +29,23 @@ def _between(situation: Situation, now: datetime) -> str:
             then = f"; tried again in {spoken(max(0.0, (again - now).total_seconds()))}" if again else ""
             return f"no version is live: {why}{then}"
         return "no version is live: name a base set under [train] base"
-    cadence, last = situation.cadence, situation.cycle
+    cadence, select = situation.cadence, situation.settings.select
     if cadence is None:
         return "the first tick"
-    new = situation.end - (last.until if last else 0)
-    since = (last.closed_at or last.opened_at) if last else cadence.since
-    left = cadence.interval_seconds - (now - since).total_seconds()
-    clock = f"in {spoken(left)}" if left > 0 else "as soon as enough is new"
-    if not situation.settings.select.every_seconds and not cadence.severity:
-        return f"the next cycle opens at {situation.settings.select.volume:,} new predictions ({new:,} so far)"
-    volume = situation.settings.select.volume
-    by_volume = f", or at {volume:,} new predictions ({new:,} so far)" if volume else f" ({new:,} predictions are new)"
-    return f"the next cycle opens {clock}{by_volume}; {cadence.reason}"
+    by_volume = f"at {select.volume:,} {ROWS} ({new_rows(situation):,} so far)"
+    if not select.every_seconds and not cadence.severity:
+        return f"the next cycle opens {by_volume}"
+    either = f", or {by_volume}" if select.volume else ""
+    return f"the next cycle opens {_by_clock(situation, cadence, now)}{either}; {cadence.reason}"
+
+
+def _by_clock(situation: Situation, cadence: Cadence, now: datetime) -> str:
+    left, choice = clock_left(situation, cadence, now), rows_to_choose_from(situation)
+    moment = [f"in {spoken(left)}"] if left > 0 else []
+    if choice < enough(cadence):
+        since = " since the newest signal" if choice < new_rows(situation) else ""
+        moment.append(f"once {enough(cadence):,} log rows are new{since} ({choice:,} so far)")
+    return ", ".join(moment)
 
 
 def _within(situation: Situation, cycle: Cycle) -> str:

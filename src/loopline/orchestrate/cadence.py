@@ -1,6 +1,6 @@
 """How often the loop turns and how much it asks for, following drift: faster at once, slower with patience.
 
-METHODS section 8. With severity s in [0, 1] the interval is ``base * (min / base) ** s``, the budget
+With severity s in [0, 1] the interval is ``base * (min / base) ** s``, the budget
 ``base * (1 + 2 s)`` up to its cap, and the audit share moves from its base to its cap in proportion.
 """
 

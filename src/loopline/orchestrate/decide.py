@@ -31,7 +31,7 @@ from loopline.records.command import (
     key_of,
     seed_of,
 )
-from loopline.records.cycle import Cycle, CycleOutcome
+from loopline.records.cycle import Cadence, Cycle, CycleOutcome
 
 ATTEMPTS = 3
 """How often a training run that vanished is started again."""
@@ -41,8 +41,13 @@ LOOK = timedelta(seconds=15)
 """Rest between two reviews of a batch in which nobody answers: people skip, leave, and come back."""
 WINDOW = 200_000
 """Rows that a cycle looks back over at most, so that what it reads stays in bounds."""
+RELOOK = 1.1
+"""The monitor looks again where it found no whole tick once the stretch has grown by this factor: rare rows are then
+found at most a tenth later, without reading all that lies between them at each tick."""
 CHOICE = 10
 """Rows per label asked for, below which there is too little to choose from, and too little reserve to decide on."""
+ROWS = "new log rows, shadow answers included"
+"""What a cycle waits for, in words."""
 
 
 def decide(situation: Situation, now: datetime) -> tuple[Command, ...]:
@@ -53,13 +58,14 @@ def decide(situation: Situation, now: datetime) -> tuple[Command, ...]:
 
 def _measure(situation: Situation) -> Measure | None:
     split, tick = situation.split, situation.settings.monitor.tick
-    if split is None or situation.end - situation.measured < tick:
+    unmeasured = situation.end - situation.measured
+    if split is None or unmeasured < max(tick, RELOOK * (situation.looked - situation.measured)):
         return None
     return Measure(
         id=key_of(situation.settings.name, "measure", split.incumbent, situation.end),
         version=split.incumbent,
         until=situation.end,
-        reason=f"{situation.end - situation.measured} rows since the last tick, {tick} make one",
+        reason=f"{unmeasured} rows since the last tick, {tick} make one",
     )
 
 
@@ -132,19 +138,37 @@ def _cycle(situation: Situation, now: datetime, *, reason: str) -> Cycle:
 
 def due_reason(situation: Situation, now: datetime) -> str:
     """Why a cycle is due now, in words; empty when none is."""
-    settings, last, cadence = situation.settings, situation.cycle, situation.cadence
+    settings, cadence, new = situation.settings, situation.cadence, new_rows(situation)
     if cadence is None:
         return ""
-    new = situation.end - (last.until if last else 0)
     if settings.select.volume and new >= settings.select.volume:
-        return f"{new:,} new predictions reached the volume of {settings.select.volume:,}"
-    since = (last.closed_at or last.opened_at) if last else cadence.since
-    waited = (now - since).total_seconds()
+        return f"{new:,} {ROWS}, reached the volume of {settings.select.volume:,}"
     by_clock = settings.select.every_seconds or cadence.severity > 0
-    enough = CHOICE * cadence.budget
-    if by_clock and waited >= cadence.interval_seconds and min(new, situation.end - moved_at(situation)) >= enough:
-        return f"{spoken(cadence.interval_seconds)} have passed and {new:,} predictions are new; {cadence.reason}"
+    if by_clock and clock_left(situation, cadence, now) <= 0 and rows_to_choose_from(situation) >= enough(cadence):
+        return f"{spoken(cadence.interval_seconds)} have passed with {new:,} {ROWS}; {cadence.reason}"
     return ""
+
+
+def new_rows(situation: Situation) -> int:
+    """Log rows since the window of the last cycle ended, those of every arm."""
+    return situation.end - (situation.cycle.until if situation.cycle else 0)
+
+
+def rows_to_choose_from(situation: Situation) -> int:
+    """Those of the new rows that came in after the newest open signal."""
+    return min(new_rows(situation), situation.end - moved_at(situation))
+
+
+def enough(cadence: Cadence) -> int:
+    """How many of them a cycle by the clock waits for."""
+    return CHOICE * cadence.budget
+
+
+def clock_left(situation: Situation, cadence: Cadence, now: datetime) -> float:
+    """Seconds until the clock opens the next cycle; 0 or less when it may."""
+    last = situation.cycle
+    since = (last.closed_at or last.opened_at) if last else cadence.since
+    return cadence.interval_seconds - (now - since).total_seconds()
 
 
 def moved_at(situation: Situation) -> int:

@@ -4,7 +4,7 @@ from loopline.dataset import stage as dataset
 from loopline.errors import NotFound
 from loopline.orchestrate.installation import Installation
 from loopline.records.cycle import Cycle
-from loopline.records.dataset import DatasetVersion
+from loopline.records.dataset import Anchor, DatasetVersion
 from loopline.records.ids import VersionName
 from loopline.records.label import Label, LabelBatch
 from loopline.records.model import ModelVersion
@@ -55,9 +55,15 @@ def live_since(house: Installation, version: VersionName) -> int:
 
 
 def asked(house: Installation) -> frozenset[str]:
-    """Content digests that were selected before, or labelled before in any stratum, or learned."""
+    """Content digests that were selected before, or labelled before in any stratum, or learned, or are the anchor's."""
     chosen = {one.content for s in house.ledger.all(Selection, house.settings.name) for one in s.candidates}
-    return frozenset(chosen) | answered(house)
+    return frozenset(chosen) | answered(house) | anchored(house)
+
+
+def anchored(house: Installation) -> frozenset[str]:
+    """Content digests of the anchor's rows: they judge every challenger, so none may learn them."""
+    anchors = house.ledger.all(Anchor, house.settings.name)
+    return dataset.anchor_contents(anchors[-1], objects=house.objects) if anchors else frozenset()
 
 
 def answered(house: Installation) -> frozenset[str]:

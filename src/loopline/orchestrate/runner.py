@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from loopline.errors import Unavailable
 from loopline.orchestrate.acts import Made, act
-from loopline.orchestrate.awaited import awaited
 from loopline.orchestrate.decide import decide
 from loopline.orchestrate.installation import Installation
 from loopline.orchestrate.situation import gather
@@ -51,28 +50,30 @@ class Runner:
     def __init__(self, house: Installation) -> None:
         self._house = house
         self._one_at_a_time = Lock()
+        self._before: Situation | None = None
+        self._looked = 0
         self._reviewed: dict[str, Reviewed] = {}
         self._failures: dict[str, Failure] = {}
 
     def situation(self) -> Situation:
         """What is stored, as ``decide`` sees it."""
         cycle = self._latest_cycle()
-        return gather(
+        found = self._before = gather(
             self._house,
+            before=self._before,
             reviewed=self._reviewed.get(cycle),
+            looked=self._looked,
             trouble=self._trouble(),
             failure=self._given_up(cycle),
         )
-
-    def awaited(self) -> str:
-        """What is due or awaited, and why, in one sentence."""
-        return awaited(self.situation(), self._house.clock.now())
+        return found
 
     def tick(self) -> tuple[Command, ...]:
         """Carry out all that is due now; return the commands that changed something. One tick at a time."""
         with self._one_at_a_time:
-            due = decide(self.situation(), self._house.clock.now())
-            return tuple(command for command in due if self._carry_out(command))
+            seen = self.situation()
+            due = decide(seen, self._house.clock.now())
+            return tuple(command for command in due if self._carry_out(command, seen))
 
     def settle(self, *, most: int = 100) -> tuple[Command, ...]:
         """Tick until nothing more is due, at most ``most`` times: what ``loopline tick`` does."""
@@ -84,13 +85,13 @@ class Runner:
             done += changed
         return tuple(done)
 
-    def _carry_out(self, command: Command) -> bool:
+    def _carry_out(self, command: Command, seen: Situation) -> bool:
         started = self._house.clock.now()
         failure = self._failures.get(_matter(command))
         if failure and started < failure.again:
             return False
         try:
-            made = act(self._house, command)
+            made = act(self._house, command, seen=seen)
             fresh = made is not None and self._house.ledger.commit(self._entry(command, made, started))
         except Unavailable as error:  # a part is away: the state still says that this is due, the next tick tries again
             log.warning("%s: %s", command.id, error)
@@ -98,6 +99,8 @@ class Runner:
         except Exception as error:
             self._failed(command, error)
             return False
+        if isinstance(command, Measure):
+            self._looked = command.until
         if isinstance(command, Review):
             self._reviewed = {command.cycle.id: Reviewed(annotations=command.annotations, at=started)}
             fresh = True  # that it was weighed is news, whether or not it moved a task
@@ -113,7 +116,7 @@ class Runner:
         tries = before.tries + 1 if before else 1
         tail = "".join(traceback.format_exception(error)[-3:])
         why = f"{type(command).__name__} failed {tries} times: {error}\n{tail}".strip()
-        again = self._house.clock.now() + timedelta(seconds=min(PATIENCE, 0.5 * 2**tries))
+        again = self._house.clock.now() + timedelta(seconds=min(PATIENCE, 0.5 * 2 ** min(tries, 7)))
         self._failures[_matter(command)] = Failure(tries, why, again)
         log.error("%s: try %d: %s", command.id, tries, error, exc_info=error)
 

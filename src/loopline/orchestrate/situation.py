@@ -1,23 +1,38 @@
 """Reads the stored state into the one record that ``decide`` looks at."""
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from loopline.errors import NotFound
 from loopline.orchestrate.installation import Installation
-from loopline.ports.prediction_log import Scores
 from loopline.records.command import ArmTally, LiveEvidence, Reviewed, Situation, is_open
 from loopline.records.cycle import Cadence, Cycle
 from loopline.records.dataset import DatasetVersion
 from loopline.records.evaluation import Verdict
-from loopline.records.ids import VersionName
+from loopline.records.ids import PredictionId, VersionName
 from loopline.records.model import ModelVersion, RunSpec, RunState
 from loopline.records.rollout import Rollout, TrafficSplit
 from loopline.records.signal import Measurement, Signal
 
+CHUNK = 100_000
+"""Log rows read at once, so that a long trial never fills the memory."""
 
-def gather(house: Installation, *, reviewed: Reviewed | None, trouble: str, failure: str = "") -> Situation:
-    """The situation of the loop now; ``reviewed``, ``trouble`` and ``failure`` are the runner's own memory."""
+
+def gather(
+    house: Installation,
+    *,
+    before: Situation | None = None,
+    reviewed: Reviewed | None = None,
+    looked: int = 0,
+    trouble: str = "",
+    failure: str = "",
+) -> Situation:
+    """The situation of the loop now, from the stored state and the runner's own memory.
+
+    ``before``: any earlier one; what it counted of the present rollout step is counted on, and comes out the same.
+    """
     ledger, loop = house.ledger, house.settings.name
     cycles, splits = ledger.all(Cycle, loop), ledger.all(TrafficSplit, loop)
     models, verdicts = ledger.all(ModelVersion, loop), ledger.all(Verdict, loop)
@@ -36,6 +51,7 @@ def gather(house: Installation, *, reviewed: Reviewed | None, trouble: str, fail
         cycle=cycle,
         has_base=bool(ledger.all(DatasetVersion, loop)),
         measured=min((m.position for m in measured), default=0),
+        looked=looked if measured else 0,
         quiet=min((m.quiet for m in measured), default=0),
         signals=tuple(s for s in ledger.all(Signal, loop) if s.state == "raised"),
         progress=house.book.progress(loop, cycle=number) if cycle and cycle.phase == "published" else None,
@@ -47,7 +63,7 @@ def gather(house: Installation, *, reviewed: Reviewed | None, trouble: str, fail
         verdict_reason=verdict.reason if verdict else "",
         decisions=sum(verdict.alpha > 0 for verdict in verdicts),
         rollout=rollout,
-        live=_live(house, rollout, end=end) if rollout and rollout.state in ("shadow", "canary") else None,
+        live=_live(house, rollout, before=before, end=end),
         trouble=trouble,
         failure=failure,
     )
@@ -69,34 +85,57 @@ def _run(house: Installation, cycle: Cycle) -> RunState | None:
         return RunState(id=specs[-1].id, phase="vanished", done=0, total=0, metrics={}, reason=str(error), log_tail="")
 
 
-def _live(house: Installation, rollout: Rollout, *, end: int) -> LiveEvidence:
-    scores = house.log.scores(after=rollout.since_position, until=end)
+def _live(house: Installation, rollout: Rollout | None, *, before: Situation | None, end: int) -> LiveEvidence | None:
+    if rollout is None or rollout.state not in ("shadow", "canary"):
+        return None
+    counted = before.live if before and before.rollout == rollout else None
+    live = counted or LiveEvidence(position=rollout.since_position)
+    while live.position < end:
+        live = _further(house, rollout, live, until=min(end, live.position + CHUNK))
+    return live
+
+
+def _further(house: Installation, rollout: Rollout, live: LiveEvidence, *, until: int) -> LiveEvidence:
+    """The evidence, and that of the rows in (live.position, until]; a shadow answer to ``p`` has the id ``p~v2``."""
+    scores = house.log.scores(after=live.position, until=until)
     challenger = scores.model == rollout.challenger
     shadow, canary = challenger & (scores.arm == "shadow"), challenger & (scores.arm == "canary")
     incumbent = (scores.model == rollout.incumbent) & (scores.arm == "incumbent")
+    answered = shadow & ~scores.failed
+    unseen = {name.rsplit("~", 1)[0]: label for name, label in _pairs(scores.id, scores.label, answered)}
+    said = dict(_pairs(scores.id, scores.label, incumbent)) if unseen or live.unpaired else {}
+    said |= _said_before(house, rollout, unseen.keys() - said.keys())
+    asked = (*live.unpaired, *unseen.items())
+    both = [said[name] == label for name, label in asked if name in said]
     return LiveEvidence(
-        position=end,
-        incumbent=_tally(scores.failed[incumbent]),
-        canary=_tally(scores.failed[canary]),
-        shadow=_tally(scores.failed[shadow]),
-        shadow_agreement=_agreement(scores, shadow & ~scores.failed, incumbent),
+        position=until,
+        incumbent=live.incumbent.plus(_tally(scores.failed[incumbent])),
+        canary=live.canary.plus(_tally(scores.failed[canary])),
+        shadow=live.shadow.plus(_tally(scores.failed[shadow])),
+        paired=live.paired + len(both),
+        agreed=live.agreed + sum(both),
+        unpaired=tuple(pair for pair in asked if pair[0] not in said),
     )
+
+
+def _pairs(names: NDArray[np.object_], labels: NDArray[np.object_], at: NDArray[np.bool_]) -> Iterable[tuple[str, str]]:
+    return zip(names[at].tolist(), labels[at].tolist(), strict=True)
+
+
+def _said_before(house: Installation, rollout: Rollout, names: Iterable[str]) -> dict[str, str]:
+    """What the incumbent had answered in rows that were read earlier."""
+    said = {}
+    for name in names:
+        try:
+            found = house.log.find(PredictionId(name))
+        except NotFound:  # its row comes later, or never: the log had no room for it
+            continue
+        if found.model == rollout.incumbent and found.arm == "incumbent":
+            said[name] = found.label
+    return said
 
 
 def _tally(failed: NDArray[np.bool_]) -> ArmTally:
     answered = np.flatnonzero(~failed)
     in_a_row = len(failed) - (int(answered[-1]) + 1 if len(answered) else 0)
     return ArmTally(answers=len(failed), failures=int(failed.sum()), last_failures=in_a_row)
-
-
-def _agreement(
-    scores: Scores,
-    shadow: NDArray[np.bool_],
-    live: NDArray[np.bool_],
-) -> float:
-    """Share of shadow answers whose label the incumbent gave too; a shadow answer to ``p`` has the id ``p~v2``."""
-    said = dict(zip(scores.id[live], scores.label[live], strict=True))
-    unseen = zip(scores.id[shadow], scores.label[shadow], strict=True)
-    pairs = [(said.get(str(name).rsplit("~", 1)[0]), label) for name, label in unseen]
-    joined = [(one, other) for one, other in pairs if one is not None]
-    return sum(one == other for one, other in joined) / len(joined) if joined else 0.0

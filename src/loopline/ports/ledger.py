@@ -15,8 +15,8 @@ class Ledger(Protocol):
         """Store the entry whole and return True; an entry id seen before changes nothing and returns False.
 
         A record with the key of a stored one replaces it. Keys: see ``records/keys.py``. A task that is stored already
-        stays as it is, and wants only grow. Raises Conflict for another task or activity under a known id, NotFound for
-        a raise of an unknown task; nothing is stored then.
+        stays as it is; a raise sets how many answers it wants, be that more or fewer. Raises Conflict for another task
+        or activity under a known id, NotFound for a raise of an unknown task; nothing is stored then.
         """
         ...
 

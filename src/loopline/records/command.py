@@ -155,10 +155,19 @@ Command = (
 class ArmTally(msgspec.Struct, frozen=True, kw_only=True):
     """What one arm did since the rollout's last step."""
 
-    answers: int
-    failures: int
-    last_failures: int
+    answers: int = 0
+    failures: int = 0
+    last_failures: int = 0
     """Failures in a row, up to now."""
+
+    def plus(self, later: "ArmTally") -> "ArmTally":
+        """Both stretches as one; a row of failures that fills the later one began in this one."""
+        before = self.last_failures if later.failures == later.answers else 0
+        return ArmTally(
+            answers=self.answers + later.answers,
+            failures=self.failures + later.failures,
+            last_failures=before + later.last_failures,
+        )
 
 
 class LiveEvidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,11 +175,20 @@ class LiveEvidence(msgspec.Struct, frozen=True, kw_only=True):
 
     position: int
     """Log position up to which it was counted."""
-    incumbent: ArmTally
-    canary: ArmTally
-    shadow: ArmTally
-    shadow_agreement: float
-    """Share of shadow answers with the incumbent's label, in [0, 1]; 0 when there is none."""
+    incumbent: ArmTally = ArmTally()
+    canary: ArmTally = ArmTally()
+    shadow: ArmTally = ArmTally()
+    paired: int = 0
+    """Shadow answers to a prediction that the incumbent answered too."""
+    agreed: int = 0
+    """Those of them that gave its label."""
+    unpaired: tuple[tuple[str, str], ...] = ()
+    """The others, which may still be: the prediction's id, the shadow's label."""
+
+    @property
+    def shadow_agreement(self) -> float:
+        """Share of shadow answers with the incumbent's label, in [0, 1]; 0 when there is none."""
+        return self.agreed / self.paired if self.paired else 0.0
 
 
 class Reviewed(msgspec.Struct, frozen=True, kw_only=True):
@@ -196,6 +214,8 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     """Whether dataset ``c0`` has been imported."""
     measured: int
     """Log position up to which the monitor has counted the live version."""
+    looked: int
+    """Log position up to which it has looked for more of it; 0 before the first look, and after a restart."""
     quiet: int
     """Ticks in a row without an alarm for the live version."""
     signals: tuple[Signal, ...]

@@ -75,7 +75,7 @@ class GateSettings(msgspec.Struct, frozen=True, kw_only=True):
     margin: float = 0.01
     """How much worse a challenger may be and still pass, in the metric's units."""
     alpha: float = 0.05
-    """Chance of promoting a worse model, over the whole life of the ledger."""
+    """Chance of promoting a model that is worse by more than the margin, over the whole life of the ledger."""
     anchor_file: str = ""
     """JSONL or CSV: the fixed part of the reserve."""
 
@@ -90,7 +90,8 @@ class RolloutSettings(msgspec.Struct, frozen=True, kw_only=True):
     step_predictions: int = 200
     """Canary answers that each step below 100 needs."""
     alpha: float = 0.05
-    """Chance of rolling back a challenger that errs no more than the incumbent."""
+    """Chance that the evidence rolls back a challenger that fails to answer no more often than the incumbent; five
+    failures in a row end a canary at any rate."""
     horizon_seconds: float = 604_800.0
     """How long one step may wait for traffic before the rollout ends as inconclusive, back at the incumbent."""
 

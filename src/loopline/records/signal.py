@@ -52,7 +52,7 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
     signal: str
     state: Literal["raised", "cleared"]
     severity: float
-    """In [0, 1]; METHODS: clip((D_upper - delta) / (0.3 - delta))."""
+    """In [0, 1]: clip((D_upper - delta) / (0.3 - delta)), D_upper the distance's upper bound, delta the tolerance."""
     raised_at: datetime
     cleared_at: datetime | None
     position: int

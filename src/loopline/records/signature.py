@@ -37,6 +37,16 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
         """Hex SHA-256 of the canonical JSON form; equal exactly when the contracts are equal."""
         return Digest(hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest())
 
+    @property
+    def spoken(self) -> str:
+        """The contract in words.
+
+        >>> Signature(input="tabular", width=2, labels=("a", "b")).spoken
+        'tabular of width 2 with labels [a, b]'
+        """
+        width = f" of width {self.width}" if self.width else ""
+        return f"{self.input}{width} with labels [{', '.join(self.labels)}]"
+
     def encode(self, row: Row) -> bytes:
         """The canonical bytes of one row: JSON text, the same for the same row everywhere.
 

@@ -1,5 +1,6 @@
 """Whether what a model says is a distribution, and whether its checks fit its signature: one rule for every stage."""
 
+from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 
 from loopline.errors import InvalidRecord
 from loopline.records.model import Checks
-from loopline.records.signature import Signature
+from loopline.records.signature import Row, Signature
 
 TOLERANCE: Final = 1e-6
 """The largest difference of a probability that is still the same answer."""
@@ -54,3 +55,21 @@ def sound(p: NDArray[Real], *, rows: int, classes: int, thing: str = "model outp
     if abs(sums[worst] - 1) >= 1e-3:
         raise InvalidRecord(thing, found=f"row {worst} sums to {sums[worst]:.4g}", expected="1")
     return p
+
+
+def require_replay(predict: Callable[[Sequence[Row]], NDArray[np.float32]], checks: Checks, *, thing: str) -> None:
+    """Nothing, when the model answers a single row and repeats all checks to within 1e-6.
+
+    ``checks`` fit the model's signature. Raises InvalidRecord about the ``thing`` otherwise, naming the check that
+    differs most, or whatever the model raises.
+    """
+    expected = np.array(checks.probabilities)
+    for rows in (checks.rows[:1], checks.rows):  # most requests hold a single row: the path that they take is warm too
+        answers = sound(predict(rows), rows=len(rows), classes=expected.shape[1], thing=thing)
+    difference = np.abs(answers - expected).max(axis=1)
+    worst = int(difference.argmax())
+    if difference[worst] > TOLERANCE:
+        flips = int((answers.argmax(axis=1) != expected.argmax(axis=1)).sum())
+        found = f"check {worst} differs by {difference[worst]:.2g} from what the packager saw"
+        found += f", {flips} of {len(expected)} labels different"
+        raise InvalidRecord(thing, found=found, expected=f"at most {TOLERANCE:g}")

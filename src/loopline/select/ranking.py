@@ -25,8 +25,6 @@ class Ranking(NamedTuple):
     """The samples that stand, most wanted first."""
     owner: Indices
     """For each sample of the pool, the sample that stands for it: itself, or one that is nearly identical."""
-    candidates: int
-    """How many of the most informative samples were embedded and compared."""
 
 
 def rank(
@@ -64,7 +62,7 @@ def rank(
     owners = np.arange(pool)
     owners[by_urgency[:size]] = by_urgency[owner]
     order = np.concatenate([by_urgency[:size][stands[round_robin(cluster)]], by_urgency[size:]])
-    return Ranking(order=order, owner=owners, candidates=size)
+    return Ranking(order=order, owner=owners)
 
 
 def _cluster(vectors: Vectors, *, wanted: int, is_diverse: bool) -> Indices:

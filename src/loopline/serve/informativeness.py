@@ -32,14 +32,3 @@ def entropy(p: Probabilities) -> NDArray[np.float64]:
     p = np.clip(p, 0.0, 1.0).astype(np.float64)
     # Where p = 0 the logarithm is of 1: the product is 0, as its limit is.
     return np.asarray(-(p * np.log(np.where(p > 0, p, 1.0))).sum(axis=1) + 0.0)
-
-
-def least_confidence(p: Probabilities) -> NDArray[np.float64]:
-    """One minus the probability of the most likely class, in [0, 1 - 1/classes]; large is informative.
-
-    Source: Lewis and Gale 1994, "A sequential algorithm for training text classifiers".
-
-    >>> least_confidence(np.array([[0.75, 0.25], [1.0, 0.0]])).tolist()
-    [0.25, 0.0]
-    """
-    return np.asarray(1.0 - p.max(axis=1).astype(np.float64))

@@ -66,15 +66,15 @@ class StoredConsole:
 
     def situation(self) -> Situation:
         """What is stored, as ``decide`` sees it once every answer has been weighed."""
-        found = gather(self._house, reviewed=None, trouble="")
+        found = gather(self._house)
         if found.progress is None:
             return found
         weighed = Reviewed(annotations=found.progress.annotations, at=self._house.clock.now())
         return structs.replace(found, reviewed=weighed)
 
-    def awaited(self) -> str:
-        """What is due or awaited, and why."""
-        return awaited(self.situation(), self._house.clock.now())
+    def awaited(self, situation: Situation) -> str:
+        """What is due or awaited in it, and why."""
+        return awaited(situation, self._house.clock.now())
 
     def why(self, entity: str) -> Step:
         """The tree behind an entity, named whole or by its id alone. Raises NotFound."""

@@ -2,14 +2,13 @@
 
 from msgspec import structs
 
-from loopline.records.command import ArmTally, LiveEvidence, Situation
+from loopline.records.command import LiveEvidence, Situation
 from loopline.records.ids import VersionName
 from loopline.records.settings import TrainSettings
 from loopline.testing.factories import NOW, cadence, settings
 
 SETTINGS = settings(train=TrainSettings(run="train.py:train", base="base.jsonl"))
-TALLY = ArmTally(answers=0, failures=0, last_failures=0)
-LIVE = LiveEvidence(position=0, incumbent=TALLY, canary=TALLY, shadow=TALLY, shadow_agreement=0.0)
+LIVE = LiveEvidence(position=0)
 
 
 def situation(**changes: object) -> Situation:
@@ -22,6 +21,7 @@ def situation(**changes: object) -> Situation:
         cycle=None,
         has_base=False,
         measured=0,
+        looked=0,
         quiet=0,
         signals=(),
         progress=None,

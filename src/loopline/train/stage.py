@@ -2,8 +2,6 @@
 
 from datetime import datetime
 
-import numpy as np
-
 from loopline.errors import InvalidRecord
 from loopline.ports.engine import Engine
 from loopline.ports.launcher import Launcher
@@ -13,8 +11,7 @@ from loopline.records.dataset import DatasetVersion
 from loopline.records.ids import RunId, VersionName
 from loopline.records.model import ModelVersion, RunSpec
 from loopline.records.settings import Settings
-from loopline.records.soundness import TOLERANCE, checks_in, sound
-from loopline.train.verify import difference
+from loopline.records.soundness import checks_in, require_replay
 
 
 def plan(cycle: Cycle, *, dataset: DatasetVersion, objects: ObjectStore, settings: Settings, attempt: int) -> RunSpec:
@@ -53,13 +50,7 @@ def collect(  # noqa: PLR0913  stage recipes take their ports by name
     result, package = launcher.result(spec.id), launcher.package(spec.id)
     checks = checks_in(package.checks, signature=spec.signature, thing=f"checks of run {spec.id}")
     predictor = engine.load(package.model, engine=result.engine, signature=spec.signature)
-    thing, classes = f"model of run {spec.id}", len(spec.signature.labels)
-    for rows in (checks.rows[:1], checks.rows):  # most requests hold a single row
-        answers = sound(predictor.predict(rows), rows=len(rows), classes=classes, thing=thing)
-    apart = difference(np.array(checks.probabilities, dtype=np.float64), np.asarray(answers, dtype=np.float64))
-    if apart.largest > TOLERANCE:
-        found = f"probabilities {apart.largest:.3g} apart, {apart.flips} of {len(checks.rows)} labels different"
-        raise InvalidRecord(thing, found=found, expected=f"within {TOLERANCE:g}")
+    require_replay(predictor.predict, checks, thing=f"model of run {spec.id}")
     return ModelVersion(
         name=name, loop=spec.loop, cycle=spec.cycle,
         artifact=objects.put(package.model), engine=result.engine, signature=spec.signature,

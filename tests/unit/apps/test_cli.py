@@ -7,23 +7,29 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import httpx
 import pytest
 
 from loopline import __version__
+from loopline.adapters.sql.database import open_database
+from loopline.adapters.sql.ledger import SqlLedger
 from loopline.apps.cli import preflight
 from loopline.apps.cli.door import Request, ask, read
+from loopline.apps.cli.health import pages
 from loopline.apps.cli.main import line_of
 from loopline.apps.cli.preflight import loopback
-from loopline.apps.cli.starter import PARTS, write_starter
-from loopline.apps.config import load_settings, read_rows
+from loopline.apps.config import load_settings
 from loopline.apps.wiring import FOLDER, hold
-from loopline.errors import Conflict, InvalidRecord, LooplineError, Unavailable
+from loopline.errors import Conflict, LooplineError, Unavailable
+from loopline.testing import factories as make
 
 pytestmark = pytest.mark.service
 
@@ -138,6 +144,69 @@ def test_other_addresses_are_refused(host):
         loopback(host)
 
 
+def free_port(host: str) -> int:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as holder:
+        try:
+            holder.bind((host, 0))
+        except OSError as error:
+            pytest.skip(f"{host} is no address of this machine: {error}")
+        return int(holder.getsockname()[1])
+
+
+@contextmanager
+def running(folder: Path, host: str) -> Iterator[str]:
+    """``loopline up`` on this address, as another process; the address that it prints. Its log is in ``folder/log``."""
+    command = [sys.executable, "-m", "loopline", "up", "--host", host, "--port", str(free_port(host))]
+    with (
+        (folder / "log").open("w") as log,
+        subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=log, text=True) as server,
+    ):
+        try:
+            assert server.stdout is not None
+            line = server.stdout.readline().strip()
+            assert line, (folder / "log").read_text()
+            yield line.removeprefix("Loopline serves mood: ")
+        finally:
+            server.terminate()
+
+
+def told_by_status(folder: Path, key: str) -> Any:
+    """What the status of the running loop holds under this key, as soon as it holds anything."""
+    settings, found = load_settings(folder / "loop.toml"), None
+    for _ in range(600):
+        with suppress(Unavailable):  # the address is printed a moment before it is served
+            found = ask(settings, Request("GET", "/api/status", {}), root=folder / FOLDER)[key]
+        if found:
+            break
+        time.sleep(0.05)
+    return found
+
+
+@pytest.mark.parametrize(("host", "spoken"), [("127.0.0.2", "127.0.0.2"), ("::1", "[::1]")])
+def test_a_loop_on_another_address_of_this_machine_answers_there(folder, host, spoken):
+    with running(folder, host) as address:
+        assert address.startswith(f"http://{spoken}:")
+        assert told_by_status(folder, "loop") == "mood"
+        signed_in = httpx.get(address, trust_env=False)
+        assert (signed_in.status_code, signed_in.headers["location"]) == (303, "/")
+
+
+def test_a_version_that_cannot_be_loaded_is_told_by_status_and_log(folder):
+    settings = load_settings(folder / "loop.toml")
+    lost = make.model_version(loop=settings.name, signature=settings.signature)
+    (folder / FOLDER).mkdir()
+    database = open_database(f"sqlite:///{folder / FOLDER / 'state.db'}")
+    SqlLedger(database).commit(make.entry("lost", lost, make.split(loop=settings.name)))
+    database.dispose()
+    with running(folder, "127.0.0.1"):
+        (trouble,) = told_by_status(folder, "troubles")
+        assert trouble.startswith("v1 is not loaded: ")
+        assert trouble.endswith(". No version answers")
+        assert f"trouble   {trouble}" in loopline("status", cwd=folder).stdout
+    assert (folder / "log").read_text().count(f"loopline.server WARNING {trouble}") == 1
+
+
 def test_the_demo_refuses_a_bad_folder_in_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     assert refused(loopline("demo", "--offline", "--dir", "file/below", cwd=tmp_path)).endswith("Not a directory")
@@ -157,6 +226,12 @@ def examined(folder: Path, *, port: int = 8686) -> dict[str, dict[str, object]]:
     run = loopline("doctor", "--json", "--port", str(port), cwd=folder)
     assert run.stdout, run.stderr
     return {check["name"]: check for check in json.loads(run.stdout)}
+
+
+def test_the_doctor_does_not_take_an_empty_folder_for_built_pages(tmp_path):
+    assert pages(tmp_path) == ("pages", False, f"not built: {tmp_path / 'style.css'} is missing; install again")
+    (tmp_path / "style.css").write_text("")
+    assert pages(tmp_path) == ("pages", True, "built")
 
 
 def test_the_doctor_looks_into_the_folder_that_up_uses():
@@ -215,62 +290,6 @@ def test_up_starts_nothing_while_a_file_holds_a_foreign_label(folder):
         "  train.base: found base.csv line 3: label 'worst', allowed: one of bad, good",
     ]
     assert not (folder / FOLDER).exists()
-
-
-def labelled(path: Path, count: int = 300) -> Path:
-    words = ("fine", "awful")
-    rows = [f"{words[i % 2]} number {i},{('good', 'bad')[i % 2]}" for i in range(count)]
-    path.write_text("text,label\n" + "\n".join(rows) + "\n")
-    return path
-
-
-def test_init_writes_a_loop_that_is_accepted(tmp_path):
-    labelled(tmp_path / "mine.csv")
-    run = loopline("init", "my loop", "--from", "mine.csv", cwd=tmp_path)
-    assert run.returncode == 0, run.stderr
-    assert run.stdout.splitlines()[-1] == "next: loopline up my loop/loop.toml"
-
-    home = tmp_path / "my loop"
-    settings = load_settings(home / "loop.toml")
-    assert len((home / "loop.toml").read_text().splitlines()) <= 15
-    assert (settings.name, settings.signature.labels) == ("my-loop", ("bad", "good"))
-    parts = {name: read_rows(home / name, settings.signature) for name in PARTS}
-    assert sum(map(len, parts.values())) == 300
-    inputs = [row.inputs for rows in parts.values() for row in rows]
-    assert len(set(inputs)) == 300
-    compile((home / "train.py").read_text(), "train.py", "exec")
-
-
-def test_init_deals_equal_inputs_to_one_part(tmp_path):
-    rows = "\n".join(f"text {i % 150},good\ntext {i % 150},bad" for i in range(300))
-    (tmp_path / "mine.csv").write_text("text,label\n" + rows + "\n")
-    write_starter(tmp_path / "out", rows=tmp_path / "mine.csv")
-    signature = load_settings(tmp_path / "out" / "loop.toml").signature
-    parts = [{row.inputs for row in read_rows(tmp_path / "out" / name, signature)} for name in PARTS]
-    assert not parts[0] & parts[1]
-    assert not parts[0] & parts[2]
-    assert not parts[1] & parts[2]
-
-
-def test_init_reads_features(tmp_path):
-    rows = "\n".join(f"{i},{i / 7},{'yes' if i % 3 else 'no'}" for i in range(300))
-    (tmp_path / "mine.csv").write_text("height,width,label\n" + rows + "\n")
-    write_starter(tmp_path / "out", rows=tmp_path / "mine.csv")
-    signature = load_settings(tmp_path / "out" / "loop.toml").signature
-    assert (signature.input, signature.width, signature.labels) == ("tabular", 2, ("no", "yes"))
-
-
-def test_init_overwrites_nothing(tmp_path):
-    (tmp_path / "train.py").write_text("mine")
-    with pytest.raises(Conflict, match=r"already holds train\.py, expected none of them"):
-        write_starter(tmp_path, rows=labelled(tmp_path / "mine.csv"))
-    assert (tmp_path / "train.py").read_text() == "mine"
-
-
-def test_init_says_when_there_are_too_few_rows(tmp_path):
-    with pytest.raises(InvalidRecord, match="enough for three parts: 100 or more"):
-        write_starter(tmp_path / "out", rows=labelled(tmp_path / "mine.csv", count=3))
-    assert not (tmp_path / "out").exists()
 
 
 def test_what_the_system_refuses_is_one_line():

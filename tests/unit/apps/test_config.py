@@ -336,6 +336,14 @@ def test_a_row_without_id_is_called_by_file_and_line(tmp_path):
         ("r.jsonl", '\n{"text": "x", "label": "ok"}', TEXTS, "r.jsonl line 2: label 'ok', expected one of bad, good"),
         ("r.jsonl", '{"text": 3, "label": "bad"}', TEXTS, "r.jsonl line 1: text 3, expected a text in the column text"),
         ("r.jsonl", '["x", "bad"]', TEXTS, "r.jsonl line 1: a JSON list, expected a JSON object"),
+        *(
+            ("r.jsonl", line, TEXTS, "r.jsonl line 1: half a surrogate pair '\\ud800', expected whole characters")
+            for line in (
+                r'{"text": "\ud800", "label": "bad"}',
+                r'{"id": "\uD800", "text": "x", "label": "bad"}',
+                r'{"\ud800": "x", "label": "bad"}',
+            )
+        ),
         (
             "r.csv",
             "texts,label\nx,bad\n",
@@ -346,6 +354,12 @@ def test_a_row_without_id_is_called_by_file_and_line(tmp_path):
         ("r.csv", "text,label\nx\n", TEXTS, "r.csv line 2: 1 fields, expected 2"),
         ("r.csv", "text,label\n", TEXTS, "r.csv: no rows, expected one labelled row or more"),
         ("r.csv", "x,y,label\n1,big,0\n", PAIRS, "r.csv line 2: y 'big', expected a number"),
+        (
+            "r.jsonl",
+            f'{{"features": [1, {10**400}], "label": "0"}}',
+            PAIRS,
+            f"r.jsonl line 1: features[1] {10**400}, expected a number",
+        ),
         ("r.csv", "x,label\n1,0\n", PAIRS, "r.csv line 2: 1 features, expected 2, the loop's width"),
         ("r.csv", "x,y,label\n1,inf,0\n", PAIRS, "r.csv line 2: inf in column 1, expected finite numbers"),
         (

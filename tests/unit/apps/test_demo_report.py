@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from loopline.apps.demo.counterfactual import Asked, WhatIf, draw, labelled, labels_spent
-from loopline.apps.demo.measuring import Accuracy, measure, wilson
+from loopline.apps.demo.measuring import Accuracy, accuracy_of, measure
 from loopline.apps.demo.report import Measured, Report, decisions, lines_of, spent_by_stratum, verdict_on_choosing
 from loopline.apps.demo.result import as_json, print_report
 from loopline.apps.demo.world import Sample, World, majority
@@ -20,7 +20,7 @@ LABELS = ("negative", "neutral", "positive")
 
 
 def measured(name, new, *, cycle=0):
-    return Measured(name=name, cycle=cycle, outcome="promoted", new=wilson(new, 1000), old=wilson(770, 1000))
+    return Measured(name=name, cycle=cycle, outcome="promoted", new=accuracy_of(new, 1000), old=accuracy_of(770, 1000))
 
 
 def report(**changes):
@@ -51,19 +51,19 @@ def report(**changes):
 @given(st.integers(1, 5_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
 def test_the_interval_holds_the_share_and_stays_within_0_and_1(counts):
     right, n = counts
-    found = wilson(right, n)
+    found = accuracy_of(right, n)
     assert 0 <= found.low <= found.value + 1e-12
     assert found.value - 1e-12 <= found.high <= 1
 
 
 def test_the_interval_covers_the_truth_95_times_in_100():
     rng = np.random.default_rng(3)
-    covered = [wilson(int(k), 300) for k in rng.binomial(300, 0.7, 4_000)]
+    covered = [accuracy_of(int(k), 300) for k in rng.binomial(300, 0.7, 4_000)]
     assert np.mean([a.low <= 0.7 <= a.high for a in covered]) == pytest.approx(0.95, abs=0.015)
 
 
 def test_nothing_measured_is_known_to_be_nothing():
-    assert wilson(0, 0) == Accuracy(0.0, 0.0, 1.0, 0)
+    assert accuracy_of(0, 0) == Accuracy(0.0, 0.0, 1.0, 0)
 
 
 def test_accuracy_counts_the_right_labels():

@@ -9,6 +9,7 @@ from loopline.apps.demo.corpus import label_of, read_samples, unpack
 from loopline.apps.demo.digits import digit_world
 from loopline.apps.demo.project import settle, write_project
 from loopline.apps.demo.sentences import MOVIES, PRODUCTS, TWEETS, Shares, sentence_world
+from loopline.apps.demo.whole import write_whole
 from loopline.apps.demo.world import (
     CARELESS,
     PEOPLE,
@@ -164,3 +165,10 @@ def test_rows_are_written_as_the_loop_reads_them(world, tmp_path):
     write_project(world, tmp_path)
     first = json.loads((tmp_path / "base.jsonl").read_text().splitlines()[0])
     assert first == {"id": world.base[0].id, "text": world.base[0].row, "label": "positive"}
+
+
+def test_a_file_that_cannot_be_put_in_place_leaves_nothing_beside_it(tmp_path):
+    (tmp_path / "taken" / "by-a-folder").mkdir(parents=True)
+    with pytest.raises(OSError, match="irectory"):
+        write_whole(tmp_path / "taken", b"content")
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]

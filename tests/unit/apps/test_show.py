@@ -8,6 +8,7 @@ def test_status_reads_as_sentences(capsys):
         {
             "loop": "mood",
             "awaited": "40 labels of cycle 2",
+            "troubles": ["v2 is not loaded: object store: no answer. v1 goes on answering"],
             "split": {"incumbent": "v1", "challenger": "v2", "basis_points": 0, "shadow": True},
             "cycle": {"number": 2, "phase": "published", "outcome": "", "reason": "the world moved"},
             "counts": {"answered": 10, "stored": 9, "dropped": 1},
@@ -20,6 +21,7 @@ def test_status_reads_as_sentences(capsys):
     shown = capsys.readouterr().out
     for part in (
         "mood  40 labels of cycle 2",
+        "  trouble   v2 is not loaded: object store: no answer. v1 goes on answering\n  traffic ",
         "v1 100 %, v2 in shadow",
         "2 is published: the world moved",
         "3 of 43 tasks done",

@@ -26,7 +26,7 @@ def test_nothing_seen_says_nothing():
 def test_each_verdict_gives_incumbent_and_challenger_on_each_part():
     parts = (make.comparison(), make.comparison(part="anchor", n=1_000), make.comparison(part="channel=web"))
     points = points_of((make.verdict(comparisons=parts),))
-    seen = [(point.part, point.role, point.version, point.accuracy) for point in points]
+    seen = [(point.part, point.role, point.version, point.value) for point in points]
     assert seen == [
         ("fresh", "incumbent", "v1", 0.70), ("fresh", "challenger", "v2", 0.72),
         ("anchor", "incumbent", "v1", 0.70), ("anchor", "challenger", "v2", 0.72),
@@ -49,8 +49,34 @@ def test_every_mark_lies_on_the_drawing_and_higher_is_better(rows):
     for mark in chart.marks:
         assert 0 <= mark.top <= mark.y <= mark.bottom <= HEIGHT
         assert 0 <= mark.x <= WIDTH
-    order = sorted(chart.marks, key=lambda mark: mark.point.accuracy)
+    order = sorted(chart.marks, key=lambda mark: mark.point.value)
     assert all(a.y >= b.y for a, b in pairwise(order))
+
+
+@given(
+    st.sampled_from(["macro_f1", "log_score"]),
+    st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=12),
+)
+def test_metrics_that_are_no_share_of_rows_are_drawn_without_intervals(metric, rows):
+    sign = -9 if metric == "log_score" else 1
+    verdicts = tuple(
+        make.verdict(cycle=i, metric=metric, comparisons=(make.comparison(incumbent=sign * a, challenger=sign * b),))
+        for i, (a, b) in enumerate(rows)
+    )
+    chart = chart_of(points_of(verdicts))
+    assert chart is not None
+    assert (chart.metric, chart.unit) == (metric, "nats" if metric == "log_score" else "%")
+    for mark in chart.marks:
+        assert mark.point.interval is None
+        assert 0 <= mark.top == mark.y == mark.bottom <= HEIGHT
+    assert 2 <= len(chart.rows) <= 12
+    assert len({row.label for row in chart.rows}) == len(chart.rows)
+
+
+def test_two_metrics_share_no_axis():
+    verdicts = (make.verdict(), make.verdict(cycle=2, metric="log_score"), make.verdict(cycle=3))
+    assert {point.cycle for point in points_of(verdicts)} == {1, 3}
+    assert {point.cycle for point in points_of(verdicts[:2])} == {2}
 
 
 def test_the_challengers_of_a_part_are_joined_in_order_of_cycles():

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from loopline.apps.http.status import read_status
-from loopline.apps.web.effort import effort_of, finding, total
+from loopline.apps.web.effort import Effort, effort_of, finding, total
 from loopline.apps.web.overview import overview_of
 from loopline.apps.web.picture import BAR_LEFT, BAR_WIDTH, picture_of
 from loopline.apps.web.words import sentence, shares
@@ -66,6 +66,18 @@ def test_more_is_said_only_when_the_intervals_lie_apart(chosen, audit, said):
 
 def test_without_random_labels_nothing_is_compared():
     assert finding(total(())) == "Not yet known: labels of both kinds are needed."
+
+
+def test_the_overview_counts_the_labels_of_a_batch_once(house):
+    counted: dict[str, Effort] = {}
+    first, again = (overview_of(house, StoredConsole(house), counted=counted) for _ in range(2))
+    assert first.efforts
+    assert [id(effort) for effort in first.efforts] == [id(effort) for effort in again.efforts]
+    house.ledger.commit(make.entry("late", make.label_batch(cycle=8, id="cycle-8")))
+    later = overview_of(house, StoredConsole(house), counted=counted)
+    assert [effort.cycle for effort in later.efforts] == [*(effort.cycle for effort in first.efforts), "8"]
+    assert later.whole == overview_of(house, StoredConsole(house)).whole
+    assert len(counted) == len(later.efforts)
 
 
 def test_every_stage_says_what_it_did_last_and_whose_turn_it_is(house):

@@ -2,7 +2,7 @@ import msgspec
 import pytest
 
 from loopline.adapters.memory.objects import MemoryObjects
-from loopline.dataset.stage import anchor_rows, cut, import_base, rows_of
+from loopline.dataset.stage import anchor_contents, anchor_rows, cut, import_base, rows_of
 from loopline.errors import InvalidRecord, NotFound
 from loopline.records.signature import Signature
 from loopline.testing.factories import (
@@ -24,8 +24,8 @@ def imported(objects, rows=ROWS, anchor=(), now=NOW, **changes):
     return import_base(rows, anchor=anchor, settings=settings(**changes), objects=objects, now=now)
 
 
-def next_version(objects, parent, *labels, number=1, now=NOW, **changes):
-    made = {"batch": label_batch(*labels, cycle=number), "selection": selection(id=f"cycle-{number}")}
+def next_version(objects, parent, *labels, number=1, now=NOW, anchor=frozenset(), **changes):
+    made = {"batch": label_batch(*labels, cycle=number), "selection": selection(id=f"cycle-{number}"), "anchor": anchor}
     return cut(cycle(number), parent=parent, objects=objects, settings=settings(**changes), now=now, **made)
 
 
@@ -112,6 +112,21 @@ def test_what_is_sealed_or_gold_never_enters():
     )
     assert set(contents(version, objects)) == {b'"good"', b'"bad"', b'"so so"', b'"open"'}
     assert version.reason == "c1 = c0 + 1 new row, 1 left out because the reserve holds the same input"
+
+
+def test_what_the_anchor_holds_neither_enters_nor_stays():
+    objects = MemoryObjects()
+    parent, anchor = imported(objects, anchor=[labelled_row("a1", "great"), labelled_row("a2", "fine")])
+    poisoned = next_version(objects, parent, label("p1", "great"))
+    asked = label("p2", "great"), label("p3", "fine"), label("p4", "open")
+    held = anchor_contents(anchor, objects=objects)
+    version = next_version(objects, poisoned, *asked, number=2, anchor=held)
+    assert set(contents(version, objects)) == {b'"good"', b'"bad"', b'"so so"', b'"open"'}
+    assert (version.rows, version.added, version.relabelled) == (4, 1, 0)
+    assert version.reason == (
+        "c2 = c1 + 1 new row, 2 left out because the reserve holds the same input, "
+        "1 taken out because the anchor holds the same input"
+    )
 
 
 def test_the_same_labels_in_any_order_are_the_same_version():

@@ -1,4 +1,5 @@
 import msgspec
+import numpy as np
 import pytest
 
 from loopline.adapters.memory.engine import MemoryEngine, linear
@@ -29,9 +30,10 @@ class House:
             "anchor": ANCHOR,
             "fresh": FRESH,
             "trained_on": frozenset(),
+            "engine": MemoryEngine(),
             "settings": settings(gate=GateSettings(margin=0.02)),
         }
-        return judge(cycle(3), engine=MemoryEngine(), objects=self.objects, **{**asked, **changes})
+        return judge(cycle(3), objects=self.objects, **{**asked, **changes})
 
 
 ANCHOR = [labelled_row(f"a{i}", f"good film {i}") for i in range(300)]
@@ -99,7 +101,8 @@ def test_an_unknown_metric_is_refused_and_the_known_are_named():
 def test_a_challenger_of_another_contract_is_refused():
     house = House()
     other = house.version("v2", {}, signature=Signature(input="text", labels=("a", "b")))
-    with pytest.raises(InvalidRecord, match=r"^challenger v2: text -> a, b, expected text -> negative, neutral, posit"):
+    expected = r"^challenger v2: text with labels \[a, b\], expected text with labels \[negative, .*\] like v1$"
+    with pytest.raises(InvalidRecord, match=expected):
         house.judge(other, OLD)
 
 
@@ -107,6 +110,33 @@ def test_a_label_outside_the_contract_is_refused():
     stray = msgspec.structs.replace(FRESH[0], label="angry")
     with pytest.raises(InvalidRecord, match=r"^reserve row p0: label 'angry', expected one of negative, neutral, po"):
         House().judge(GOOD, OLD, fresh=[stray])
+
+
+def test_a_model_whose_scores_are_no_probabilities_is_refused_although_they_sum_to_one():
+    class Wild(MemoryEngine):
+        """An engine whose models are surer than sure."""
+
+        def load(self, artifact, *, engine, signature):
+            return self
+
+        def predict(self, rows):
+            return np.array([(1.4, -0.4, 0.0)] * len(rows), np.float32)
+
+    with pytest.raises(InvalidRecord, match=r"^model v1: values from -0.4 to 1.4, expected probabilities in \[0, 1\]$"):
+        House().judge(GOOD, OLD, engine=Wild())
+
+
+def test_each_model_is_loaded_once_a_judgement():
+    class Counting(MemoryEngine):
+        loads = 0
+
+        def load(self, artifact, *, engine, signature):
+            self.loads += 1
+            return super().load(artifact, engine=engine, signature=signature)
+
+    engine = Counting()
+    assert [one.n for one in House().judge(GOOD, OLD, engine=engine).comparisons] == [120, 300]
+    assert engine.loads == 2
 
 
 def test_more_rows_than_a_chunk_are_scored_in_order():

@@ -100,7 +100,7 @@ def test_the_next_cycle_opens_by_volume_and_says_so() -> None:
     rested = cycle(3, phase="closed", until=1_000, closed_at=NOW)
     state = situation(has_base=True, split=split(), cycle=rested, end=6_000, measured=6_000)
     (opened,) = decide(state, NOW)
-    assert opened.reason == "5,000 new predictions reached the volume of 5,000"
+    assert opened.reason == "5,000 new log rows, shadow answers included, reached the volume of 5,000"
     assert (opened.cycle.number, opened.cycle.until) == (4, 6_000)
     assert said(structs.replace(state, end=5_999, measured=5_999)) == []
 
@@ -115,6 +115,31 @@ def test_the_clock_opens_a_cycle_only_when_there_is_something_to_choose_from() -
     moved = (signal(position=1, severity=0.0),)
     assert "OpenCycle" not in said(structs.replace(state, signals=moved), later)
     assert "OpenCycle" not in said(state, NOW + timedelta(seconds=59))
+
+
+def test_what_is_awaited_counts_log_rows_and_says_so() -> None:
+    only = structs.replace(SETTINGS, select=SelectSettings(every_seconds=0, volume=5_000))
+    rested = cycle(1, phase="closed", until=1_000, closed_at=NOW)
+    state = situation(settings=only, has_base=True, split=split(), cycle=rested, end=1_500, measured=1_500)
+    state = structs.replace(state, cadence=cadence(settings=written(only), since=NOW))
+    said = "the next cycle opens at 5,000 new log rows, shadow answers included (500 so far)"
+    assert awaited(state, NOW) == said
+
+
+def test_what_the_clock_waits_for_is_named_with_its_number() -> None:
+    pace = cadence(interval_seconds=60.0, budget=20, since=NOW)
+    rested = cycle(1, phase="closed", until=0, closed_at=NOW)
+    state = situation(has_base=True, split=split(), cycle=rested, cadence=pace, end=150, measured=150)
+    volume = ", or at 5,000 new log rows, shadow answers included (150 so far); nothing drifts"
+    first = "the next cycle opens in 1 min, once 200 log rows are new (150 so far)"
+    assert awaited(state, NOW) == first + volume
+    late = NOW + timedelta(seconds=61)
+    assert awaited(state, late) == "the next cycle opens once 200 log rows are new (150 so far)" + volume
+    moved = structs.replace(state, signals=(signal(position=100, severity=0.0),))
+    since = "the next cycle opens once 200 log rows are new since the newest signal (50 so far)"
+    assert awaited(moved, late) == since + volume
+    there = structs.replace(state, end=250, measured=250)
+    assert awaited(there, NOW).startswith("the next cycle opens in 1 min, or at 5,000 new log rows")
 
 
 def test_by_volume_only_means_that_a_quiet_clock_opens_nothing() -> None:
@@ -147,6 +172,13 @@ def test_the_monitor_looks_once_a_tick() -> None:
     state = at("published", end=999, measured=0)
     assert "Measure" not in said(state)
     assert "Measure" in said(structs.replace(state, end=1_000))
+
+
+def test_the_monitor_does_not_read_a_stretch_of_rare_rows_again_at_each_tick() -> None:
+    state = at("published", end=3_000, measured=1_000, looked=3_000)
+    assert "Measure" not in said(state)
+    assert "Measure" not in said(structs.replace(state, end=3_199))
+    assert "Measure" in said(structs.replace(state, end=3_200))
 
 
 def test_deciding_twice_gives_the_same_commands() -> None:

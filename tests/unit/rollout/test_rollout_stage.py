@@ -31,7 +31,7 @@ def arm(answers: int, failures: int = 0, in_a_row: int = 0) -> ArmTally:
 def evidence(
     *, incumbent: ArmTally = NOTHING, canary: ArmTally = NOTHING, shadow: ArmTally = NOTHING, position: int = 2_000
 ) -> LiveEvidence:
-    return LiveEvidence(position=position, incumbent=incumbent, canary=canary, shadow=shadow, shadow_agreement=0.83)
+    return LiveEvidence(position=position, incumbent=incumbent, canary=canary, shadow=shadow, paired=100, agreed=83)
 
 
 def move(

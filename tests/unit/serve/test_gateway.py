@@ -1,6 +1,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
+from types import SimpleNamespace
 
 import msgspec
 import numpy as np
@@ -34,7 +35,7 @@ class House:
     def __init__(self) -> None:
         self.ledger, self.objects, self.counters = MemoryLedger(), MemoryObjects(), MemoryCounters()
         self.recorded: list[Prediction] = []
-        self.clock = ManualClock(NOW)
+        self.clock, self.engine = ManualClock(NOW), MemoryEngine()
         self.revision = 0
         self.gateway = Gateway(
             settings(),
@@ -62,7 +63,7 @@ class House:
         return self.refresh()
 
     def refresh(self) -> bool:
-        return self.gateway.refresh(self.ledger, objects=self.objects, engine=MemoryEngine())
+        return self.gateway.refresh(self.ledger, objects=self.objects, engine=self.engine)
 
     def ask(
         self,
@@ -255,6 +256,23 @@ def test_a_challenger_that_does_not_verify_gets_no_traffic_and_the_reason_can_be
     assert [version.name for version in house.gateway.table.versions] == ["v1"]
     assert house.gateway.refusals["v2"].startswith("version v2: check 0 differs by 0.")
     assert not house.refresh()
+
+
+def test_a_challenger_that_fails_on_a_single_row_gets_no_traffic_although_it_repeats_its_checks(house):
+    class Crowded(MemoryEngine):
+        """An engine whose models cannot answer a row alone."""
+
+        def load(self, *parts: object, **named: object) -> object:
+            model = super().load(*parts, **named)
+            return SimpleNamespace(predict=lambda rows: model.predict(rows) if len(rows) > 1 else 1 / 0)
+
+    house.register("v1", linear(KIND))
+    house.split("v1")
+    house.engine = Crowded()
+    house.register("v2", linear(GRIM))
+    assert house.split("v1", challenger="v2", basis_points=10_000, shadow=True)
+    assert house.ask()[0].model == "v1"
+    assert house.gateway.refusals == {"v2": "ZeroDivisionError: division by zero"}
 
 
 @pytest.mark.parametrize(

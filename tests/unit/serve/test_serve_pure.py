@@ -15,7 +15,7 @@ from loopline.records.rollout import TrafficSplit
 from loopline.records.signature import Signature
 from loopline.records.soundness import checks_in, sound
 from loopline.serve.grouping import group_of, normalised
-from loopline.serve.informativeness import entropy, least_confidence, margin
+from loopline.serve.informativeness import entropy, margin
 from loopline.serve.patience import LONGEST_REST, Look, is_due, looked
 from loopline.serve.routing import basis_point, is_challengers
 from loopline.serve.sample import samples
@@ -37,7 +37,7 @@ def distributions(draw):
 @given(distributions())
 def test_measures_are_in_range_and_blind_to_the_order_of_classes(p):
     n, classes = p.shape
-    for measure, high in ((margin, 1.0), (entropy, math.log(classes)), (least_confidence, 1 - 1 / classes)):
+    for measure, high in ((margin, 1.0), (entropy, math.log(classes))):
         found = measure(p)
         assert found.shape == (n,)
         assert found.min() >= 0
@@ -53,8 +53,8 @@ def test_margin_is_the_gap_of_a_sorted_row(p):
 
 def test_the_extremes_have_their_known_values():
     uniform, certain = np.full((1, 4), 0.25), np.array([[0.0, 0.0, 1.0, 0.0]])
-    assert (margin(uniform)[0], entropy(uniform)[0], least_confidence(uniform)[0]) == (0.0, math.log(4), 0.75)
-    assert (margin(certain)[0], entropy(certain)[0], least_confidence(certain)[0]) == (1.0, 0.0, 0.0)
+    assert (margin(uniform)[0], entropy(uniform)[0]) == (0.0, math.log(4))
+    assert (margin(certain)[0], entropy(certain)[0]) == (1.0, 0.0)
     assert math.copysign(1, entropy(certain)[0]) == 1
 
 
@@ -227,15 +227,21 @@ def test_a_version_that_repeats_its_checks_is_verified():
 
 
 def test_a_version_that_says_something_else_is_named_with_the_check():
-    odd = Loaded(model_version("v2"), lambda rows: np.array([[0.2, 0.3, 0.5], [0.2, 0.30001, 0.49999]], np.float32))
-    expected = "version v2: check 1 differs by 1e-05 from what the packager saw, expected at most 1e-06"
+    said = np.array([[0.2, 0.3, 0.5], [0.2, 0.30001, 0.49999]], np.float32)
+    odd = Loaded(model_version("v2"), lambda rows: said[: len(rows)])
+    expected = (
+        "^version v2: check 1 differs by 1e-05 from what the packager saw, 0 of 2 labels different, "
+        "expected at most 1e-06$"
+    )
     with pytest.raises(InvalidRecord, match=expected):
         verified(odd, checks=CHECKS, signature=SIGNATURE)
 
 
 def test_a_version_made_for_another_signature_is_refused_before_it_is_asked():
     version = Loaded(model_version("v2"), lambda rows: 1 / 0)
-    with pytest.raises(InvalidRecord, match=r"made for text -> \['negative', .*\], expected text -> \['a', 'b'\]"):
+    with pytest.raises(
+        InvalidRecord, match=r"made for text with labels \[negative, .*\], expected text with labels \[a, b\]$"
+    ):
         verified(version, checks=CHECKS, signature=AB)
 
 

@@ -84,7 +84,8 @@ def test_the_challenger_carries_its_whole_origin():
 
 def test_a_model_that_does_not_repeat_its_numbers_is_refused_with_the_difference():
     expected = (
-        r"^model of run sentiment/run/3/2: probabilities 2e-06 apart, 0 of 3 labels different, expected within 1e-06$"
+        r"^model of run sentiment/run/3/2: check 0 differs by 2e-06 from what the packager saw, "
+        r"0 of 3 labels different, expected at most 1e-06$"
     )
     with pytest.raises(InvalidRecord, match=expected):
         House(Package(MODEL, checks(shift=2e-6))).collect()

@@ -61,11 +61,14 @@ class FileObjects:
             folder.mkdir(parents=True, exist_ok=True)
         if not place.exists() or place.read_bytes() != content:
             handle, aside = tempfile.mkstemp(dir=incoming)
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(aside).replace(place)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+                Path(aside).replace(place)
+            finally:  # On a full disk, what each retry left would fill it further.
+                Path(aside).unlink(missing_ok=True)
         # Also for a file that was there: whoever renamed it may have died before this line.
         for folder in (place.parent, self._root):
             sync_folder(folder)

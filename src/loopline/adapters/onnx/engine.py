@@ -38,8 +38,7 @@ class OnnxEngine:
         if not chosen:
             found = f"outputs {[one.type for one in outputs]}"
             raise InvalidRecord("ONNX model", found=found, expected="one of probabilities")
-        named = session.get_modelmeta().custom_metadata_map.get(LABELS_KEY)
-        columns = _columns([str(name) for name in json.loads(named)] if named else None, signature=signature)
+        columns = _columns(_named(session, signature=signature), signature=signature)
         predictor = OnnxPredictor(session, output=chosen[-1].name, labels=signature.labels, columns=columns)
         return _tried(predictor, signature=signature)
 
@@ -85,9 +84,21 @@ def _session(artifact: bytes) -> Any:
         raise InvalidRecord("ONNX model", found=_one_line(error), expected="a model that onnxruntime loads") from error
 
 
-def _columns(named: Sequence[str] | None, *, signature: Signature) -> list[int]:
+def _named(session: Any, *, signature: Signature) -> list[str]:
+    """The classes in the order that the file names, or else in the signature's."""
+    expected = f"a JSON list of {list(signature.labels)}"
+    try:
+        text = session.get_modelmeta().custom_metadata_map.get(LABELS_KEY)
+        named = json.loads(text) if text else list(signature.labels)
+    except (ValueError, RecursionError) as error:
+        raise InvalidRecord("ONNX model", found=f"labels: {_one_line(error)}", expected=expected) from error
+    if not isinstance(named, list):
+        raise InvalidRecord("ONNX model", found=f"labels of type {type(named).__name__}", expected=expected)
+    return [str(name) for name in named]
+
+
+def _columns(classes: Sequence[str], *, signature: Signature) -> list[int]:
     """For each label of the signature, the model's column."""
-    classes = list(named) if named is not None else list(signature.labels)
     if sorted(classes) != sorted(signature.labels):
         raise InvalidRecord("ONNX model", found=f"classes {classes}", expected=f"{list(signature.labels)}")
     return [classes.index(label) for label in signature.labels]

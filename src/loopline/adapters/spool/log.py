@@ -79,8 +79,9 @@ class SpoolLog:
 
     def tally(self) -> dict[str, int]:
         """Rows held, by arm."""
-        with self._reading, storage(self._path):
-            return dict(self._reader.execute("SELECT arm, rows FROM tally ORDER BY arm").fetchall())
+        # Capture asks after each flush: on the writer's side it waits for no reader, however long that one takes.
+        with self._writing, storage(self._path):
+            return dict(self._writer.execute("SELECT arm, rows FROM tally ORDER BY arm").fetchall())
 
     def scores(self, *, after: int, until: int) -> Scores:
         """Rows with position in (after, until], in order."""

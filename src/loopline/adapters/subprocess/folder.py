@@ -15,8 +15,8 @@ The folder is made with ``mkdir``, which only one process can win: the mark that
 """
 
 import os
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal, TypeVar
 from urllib.parse import quote, unquote
@@ -131,7 +131,8 @@ def overtime(seconds: int) -> Ending:
 
 def write_whole(path: Path, content: bytes) -> None:
     """Put the content there durably and at once: a reader sees what was there before, or all of this."""
-    os.replace(_written_beside(path, content), path)  # noqa: PTH105  the same call, one syscall
+    with _written_beside(path, content) as draft:
+        draft.replace(path)
     sync_folder(path.parent)
 
 
@@ -146,10 +147,8 @@ def sync_folder(path: Path) -> None:
 
 def _first(path: Path, record: S) -> S:
     """Store the record unless one is stored; return the stored one. Atomic: of many writers one wins."""
-    draft = _written_beside(path, msgspec.json.encode(record))
-    with suppress(FileExistsError):
+    with _written_beside(path, msgspec.json.encode(record)) as draft, suppress(FileExistsError):
         path.hardlink_to(draft)
-    draft.unlink()
     sync_folder(path.parent)
     return _read(path, type(record)) or record
 
@@ -161,13 +160,18 @@ def _read(path: Path, kind: type[S]) -> S | None:
         return None
 
 
-def _written_beside(path: Path, content: bytes) -> Path:
+@contextmanager
+def _written_beside(path: Path, content: bytes) -> Iterator[Path]:
+    """A file with the content, to be moved or linked to the path; gone afterwards, also when it cannot be written."""
     draft = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
-    with draft.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    return draft
+    try:
+        with draft.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        yield draft
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _last_lines(path: Path) -> list[bytes]:

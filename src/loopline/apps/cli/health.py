@@ -53,8 +53,7 @@ def examine(loop: Path, *, port: int) -> Iterator[Check]:
 
     yield Check("python", sys.version_info >= (3, 11), f"{platform.python_version()}, 3.11 or later is needed")
     yield _packages()
-    pages = Path(__file__).parent.parent / "web" / "static"
-    yield Check("pages", pages.is_dir(), "built" if pages.is_dir() else f"not built: {pages} is missing; install again")
+    yield pages(Path(__file__).parent.parent / "web" / "static")
     space = shutil.disk_usage(loop.resolve().parent if loop.resolve().parent.exists() else Path()).free // 2**20
     yield Check("disk", space >= SPACE_MB, f"{space} MB free, {SPACE_MB} MB are needed")
     root = loop.resolve().parent / preflight.FOLDER
@@ -67,6 +66,14 @@ def examine(loop: Path, *, port: int) -> Iterator[Check]:
     with suppress(LooplineError):  # told by the line before
         settings = load_settings(loop)
         yield _attempt("files", lambda: check_files(settings), "valid")
+
+
+def pages(static: Path) -> Check:
+    """Whether the pages' scripts and styles were built into this folder; an empty one is not enough."""
+    style = static / "style.css"
+    if not style.is_file():
+        return Check("pages", False, f"not built: {style} is missing; install again")
+    return Check("pages", True, "built")
 
 
 def _packages() -> Check:

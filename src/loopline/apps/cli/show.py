@@ -32,7 +32,7 @@ def status(answer: Answer) -> None:
 
 def facts(answer: Answer) -> list[tuple[str, str]]:
     """Name and sentence of everything that is known; what does not exist yet is left out."""
-    lines: list[tuple[str, str]] = []
+    lines = [("trouble", str(trouble)) for trouble in answer.get("troubles", ())]
     if split := answer.get("split"):
         lines.append(("traffic", traffic(split)))
     if cycle := answer.get("cycle"):

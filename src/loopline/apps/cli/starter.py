@@ -1,6 +1,5 @@
 """What ``loopline init`` writes: a loop for rows that the user brings."""
 
-import csv
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -8,8 +7,8 @@ from typing import Any
 
 from blake3 import blake3
 
-from loopline.apps.config import read_rows
-from loopline.errors import Conflict, InvalidRecord, NotFound
+from loopline.apps.config import raw_rows, read_rows
+from loopline.errors import Conflict, InvalidRecord
 from loopline.records.dataset import LabelledRow
 from loopline.records.signature import Signature
 
@@ -65,7 +64,8 @@ def write_starter(folder: Path, *, rows: Path) -> list[str]:
     """Write loop.toml, train.py and the rows in three parts; one sentence for each file written.
 
     Raises:
-        Conflict: one of the files exists.
+        NotFound: there is no file of rows.
+        Conflict: one of the files to write exists.
         InvalidRecord: the rows cannot be read, or a part would be empty.
     """
     signature = guess_signature(rows)
@@ -122,18 +122,9 @@ def _survey(path: Path) -> tuple[Mapping[str, Any], set[str]]:
     """The first record as it stands, and every label that occurs."""
     if path.suffix not in {".csv", ".jsonl"}:
         raise InvalidRecord(str(path), found=f"ending {path.suffix or 'none'}", expected=".csv or .jsonl")
-    if not path.is_file():
-        raise NotFound("file", str(path))
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        if path.suffix == ".csv":
-            records: list[Any] = list(csv.DictReader(text.splitlines(keepends=True)))
-        else:
-            records = [json.loads(line) for line in text.splitlines() if line.strip()]
-    except (json.JSONDecodeError, UnicodeDecodeError, csv.Error) as error:
-        raise InvalidRecord(path.name, found=str(error), expected="a JSON object a line, or a CSV table") from error
-    if not records or not all(isinstance(record, dict) for record in records):
-        raise InvalidRecord(path.name, found="no rows" if not records else "a line that is no object", expected="rows")
+    records = [record for _, record in raw_rows(path)]
+    if not records:
+        raise InvalidRecord(path.name, found="no rows", expected="one labelled row or more")
     return records[0], {str(record["label"]) for record in records if record.get("label") is not None}
 
 

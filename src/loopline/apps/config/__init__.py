@@ -2,6 +2,6 @@
 
 from loopline.apps.config.document import load_settings
 from loopline.apps.config.problems import InvalidSettings, Problem
-from loopline.apps.config.rows import read_rows
+from loopline.apps.config.rows import raw_rows, read_rows
 
-__all__ = ["InvalidSettings", "Problem", "load_settings", "read_rows"]
+__all__ = ["InvalidSettings", "Problem", "load_settings", "raw_rows", "read_rows"]

@@ -28,7 +28,7 @@ def read_rows(path: Path, signature: Signature) -> tuple[LabelledRow, ...]:
     rows: list[LabelledRow] = []
     seen: dict[str, int] = {}
     columns: tuple[str, ...] = ()
-    for line, record in _records(path):
+    for line, record in raw_rows(path):
         place = f"{path.name} line {line}"
         columns = columns or _columns(record)
         if _columns(record) != columns:
@@ -49,8 +49,8 @@ def read_rows(path: Path, signature: Signature) -> tuple[LabelledRow, ...]:
     return tuple(rows)
 
 
-def _records(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Line number and raw fields of each row; empty lines are passed over."""
+def raw_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Line number and fields of each row as the file has them; empty lines are passed over. Raises as ``read_rows``."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             yield from _csv(path, csv.DictReader(file, strict=True)) if path.suffix == ".csv" else _jsonl(path, file)
@@ -80,14 +80,25 @@ def _jsonl(path: Path, lines: Iterator[str]) -> Iterator[tuple[int, Mapping[str,
     for number, text in enumerate(lines, start=1):
         if not text.strip():
             continue
+        place = f"{path.name} line {number}"
         try:
             record = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise InvalidRecord(f"{path.name} line {number}", found=str(error), expected="a JSON object") from error
+        except (ValueError, RecursionError) as error:
+            raise InvalidRecord(place, found=str(error), expected="a JSON object") from error
         if not isinstance(record, dict):
-            found = f"a JSON {type(record).__name__}"
-            raise InvalidRecord(f"{path.name} line {number}", found=found, expected="a JSON object")
+            raise InvalidRecord(place, found=f"a JSON {type(record).__name__}", expected="a JSON object")
+        if "\\u" in text:
+            _check_characters(record, place=place)
         yield number, record
+
+
+def _check_characters(record: Mapping[str, Any], *, place: str) -> None:
+    """Raise for half a surrogate pair: an escape may name one, but no text can be stored or shown with it."""
+    try:
+        json.dumps(record, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        half = f"half a surrogate pair {error.object[error.start]!r}"
+        raise InvalidRecord(place, found=half, expected="whole characters") from error
 
 
 def _columns(record: Mapping[str, Any]) -> tuple[str, ...]:
@@ -119,7 +130,7 @@ def _feature(cell: object, name: str, *, place: str) -> float:
         raise InvalidRecord(place, found=f"{name} {cell!r}", expected="a number")
     try:
         return float(cell)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise InvalidRecord(place, found=f"{name} {cell!r}", expected="a number") from error
 
 

@@ -49,10 +49,6 @@ class Child:
         self._start()
         return f"the {self.name} ended ({_ending(code)}) and was started again"
 
-    def is_running(self) -> bool:
-        """Whether it lives."""
-        return self._process is not None and self._process.poll() is None
-
     def wait(self, seconds: float) -> int | None:
         """Its exit code, once it has ended by itself within this time; None otherwise."""
         if self._process is None:

@@ -1,7 +1,6 @@
 """Runs the play: the server as its user would start it, traffic and people outside, until three turns are done."""
 
 import json
-import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from loopline.apps.cli import preflight
 from loopline.apps.demo.children import Child
 from loopline.apps.demo.door import Door, token_of
 from loopline.apps.demo.progress import closed_cycles, counts_of, is_labelled, stage_of, table_of
@@ -77,16 +77,14 @@ def await_port(port: int, *, patience_seconds: float) -> None:
     """Return once the port is free; raises Unavailable when another program keeps it longer than that."""
     deadline = time.monotonic() + patience_seconds
     while True:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((HOST, port))
-                return
-            except OSError as error:
-                if time.monotonic() > deadline:
-                    reason = error.strerror or "cannot be bound"
-                    raise Unavailable(f"port {port}", reason=reason, remedy="choose another with --port") from error
-        time.sleep(0.2)
+        try:
+            preflight.free(HOST, port)
+        except Unavailable:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+        else:
+            return
 
 
 def turn(play: Play) -> bool:

@@ -5,6 +5,8 @@ from typing import Any
 
 from rich.table import Table
 
+from loopline.apps.cli.show import traffic
+
 
 def closed_cycles(status: Mapping[str, Any]) -> int:
     """Turns that have ended; the one that trained the first version is not counted."""
@@ -40,23 +42,11 @@ def counts_of(status: Mapping[str, Any]) -> str:
     told = [f"{counts.get('answered', 0) - counts.get('repeated', 0):,} predictions"]
     if progress:
         told.append(f"{progress['done']:,} of {progress['tasks']:,} tasks done")
-    if shares := shares_of(status):
-        told.append(shares)
+    if split := status.get("split"):
+        told.append(traffic(split))
     if signals := status.get("signals"):
         told.append(f"{len(signals)} {'signal' if len(signals) == 1 else 'signals'} raised")
     return ", ".join(told)
-
-
-def shares_of(status: Mapping[str, Any]) -> str:
-    """Who answers which part of the traffic: ``v1 90 %, v2 10 %``."""
-    split = status.get("split")
-    if not split:
-        return ""
-    part = split["basis_points"] / 100 if split.get("challenger") else 0
-    told = f"{split['incumbent']} {100 - part:g} %"
-    if part:
-        told += f", {split['challenger']} {part:g} %"
-    return told + (f", {split['challenger']} in shadow" if split.get("shadow") else "")
 
 
 def table_of(status: Mapping[str, Any], *, seconds: float) -> Table:

@@ -8,15 +8,16 @@ from statistics import mean
 import msgspec
 
 from loopline.apps.config import load_settings
+from loopline.apps.console import Console
 from loopline.apps.demo.counterfactual import WhatIf, read_what_if
 from loopline.apps.demo.measuring import Accuracy, measure
 from loopline.apps.demo.world import CYCLES, World
 from loopline.apps.wiring import FOLDER, House, open_house
-from loopline.orchestrate.lineage import Step, orphans, why
+from loopline.orchestrate.lineage import Step, why
+from loopline.orchestrate.runner import Runner
 from loopline.records.cycle import Cycle
 from loopline.records.evaluation import Verdict
 from loopline.records.ids import PredictionId
-from loopline.records.keys import KINDS, entity_of
 from loopline.records.label import LabelBatch
 from loopline.records.lineage import Activity
 from loopline.records.model import ModelVersion
@@ -82,7 +83,6 @@ def read_report(folder: Path, *, world: World, seconds: float) -> Report:
     batches = [b for b in ledger.all(LabelBatch, loop) if 0 < b.cycle <= CYCLES]
     rollouts = [r for r in ledger.all(Rollout, loop) if r.cycle <= CYCLES]
     activities = ledger.activities(loop)
-    stored = [entity_of(record) for kind in KINDS for record in ledger.all(kind, loop)]
     counts = house.counters.read()
     return Report(
         dataset=world.dataset,
@@ -99,7 +99,7 @@ def read_report(folder: Path, *, world: World, seconds: float) -> Report:
         signals=ledger.all(Signal, loop),
         decisions=decisions(ledger.all(Verdict, loop), rollouts, cycles),
         promoted=tuple(r.challenger for r in rollouts if r.state == "promoted" and r.cycle > 0),
-        is_lineage_complete=bool(stored) and not orphans(stored, activities),
+        is_lineage_complete=bool(activities) and not Console(house, Runner(house)).orphans(),
         why=_why(house, activities),
         answered=counts.get("answered", 0) - counts.get("repeated", 0),
         stored=counts.get("stored", 0),

@@ -18,6 +18,7 @@ from loopline.records.signal import Measurement, Signal
 from loopline.records.task import Standing
 
 R = TypeVar("R")
+M = TypeVar("M", Selection, LabelBatch)
 
 EVENTS = 200
 """How many of the latest events the pages look at."""
@@ -72,6 +73,11 @@ class Archive:
         """Who answered, oldest first; empty before the first version was live."""
         return tuple(sorted(self._ledger.all(TrafficSplit, self.loop), key=lambda split: split.revision))
 
+    @property
+    def split(self) -> TrafficSplit | None:
+        """Who answers now; None before the first version is live."""
+        return self.splits[-1] if self.splits else None
+
     @cached_property
     def signals(self) -> tuple[Signal, ...]:
         """Raised ones first, then the newest first."""
@@ -98,6 +104,11 @@ class Archive:
         """The latest, newest first."""
         return self._ledger.events(self.loop, newest=EVENTS)
 
+    @property
+    def told(self) -> dict[str, str]:
+        """Act -> its sentence, of the latest events."""
+        return {event.subject: event.text for event in self.events}
+
     def cycle(self, number: int) -> Cycle:
         """The cycle with this number. Raises NotFound."""
         return _find("cycle", str(number), self.cycles, [str(cycle.number) for cycle in self.cycles])
@@ -113,6 +124,14 @@ class Archive:
     def signal(self, name: str) -> Signal:
         """The signal with this id. Raises NotFound."""
         return _find("signal", name, self.signals, [signal.id for signal in self.signals])
+
+    def selection_of(self, cycle: int) -> Selection | None:
+        """What was chosen in the cycle of this number; None before that. Raises NotFound for an unknown cycle."""
+        return _made_in(self.cycle(cycle), self.selections)
+
+    def labels_of(self, cycle: int) -> LabelBatch | None:
+        """What was labelled in the cycle of this number; None before that. Raises NotFound for an unknown cycle."""
+        return _made_in(self.cycle(cycle), self.batches)
 
     def run_of(self, cycle: int) -> RunState | None:
         """How the last training run of a cycle stands; None before one was started."""
@@ -130,3 +149,7 @@ def _find(kind: str, name: str, records: Sequence[R], names: Sequence[str]) -> R
         if known == name:
             return record
     raise NotFound(kind, name, known=tuple(names))
+
+
+def _made_in(cycle: Cycle, records: Sequence[M]) -> M | None:
+    return next((record for record in records if record.cycle == cycle.number), None)

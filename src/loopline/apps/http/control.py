@@ -12,6 +12,7 @@ from loopline.apps.http.answers import answer_routes
 from loopline.apps.http.errors import HANDLERS
 from loopline.apps.http.identity import Identity
 from loopline.apps.http.resources import health_routes, resource_routes
+from loopline.apps.http.trouble import Troubles, no_troubles
 from loopline.apps.http.views import Console, House
 from loopline.apps.web.pages import cycle_routes, overview_routes
 from loopline.apps.web.render import STATIC
@@ -23,18 +24,21 @@ MOST_BYTES = 1 << 20
 A_YEAR = 31_536_000
 
 
-def make_control(house: House, console: Console) -> Litestar:
-    """The application behind the door: it trusts its caller, so serve it through ``dispatch.make_dispatch`` only."""
+def make_control(house: House, console: Console, *, troubles: Troubles = no_troubles) -> Litestar:
+    """The application behind the door: it trusts its caller, so serve it through ``dispatch.make_dispatch`` only.
+
+    ``troubles``: what goes wrong in the endpoint now, a line each.
+    """
     identity = Identity(token=house.token, secret=house.secret)
     return Litestar(
         route_handlers=[
             *health_routes(house),
             *answer_routes(house),
-            *resource_routes(house, console),
-            *overview_routes(house, console),
+            *resource_routes(house, console, troubles=troubles),
+            *overview_routes(house, console, troubles=troubles),
             *cycle_routes(house),
             *data_routes(house),
-            *model_routes(house, console),
+            *model_routes(house),
             *signal_routes(house),
             *signing_routes(identity, loop=house.settings.name),
             _static(),
@@ -50,6 +54,5 @@ def make_control(house: House, console: Console) -> Litestar:
 
 def _static() -> Router:
     """The built files; their addresses change with their content, so browsers keep them."""
-    STATIC.mkdir(exist_ok=True)
     keep = CacheControlHeader(max_age=A_YEAR, immutable=True, private=True)
     return create_static_files_router(path="/static", directories=[STATIC], cache_control=keep)

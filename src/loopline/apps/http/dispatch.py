@@ -62,7 +62,8 @@ async def _is_turned_away(scope: Scope, send: Send, identity: Identity) -> bool:
     headers = _read(scope["headers"])
     host = headers.get("host", "")
     if not identity.answers_to(host):
-        text = f"host: found {host[:100]!r}, expected localhost or 127.0.0.1; call this server by one of its own names"
+        ours = " or ".join(sorted(identity.hosts) or ("localhost", "127.0.0.1"))
+        text = f"host: found {host[:100]!r}, expected {ours}; call this server by one of its own names"
         await _refuse(send, 421, text)
         return True
     if path.startswith("/static/"):

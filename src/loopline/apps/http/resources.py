@@ -3,7 +3,6 @@
 import logging
 import re
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -13,6 +12,7 @@ from litestar.params import FromPath, FromQuery
 
 from loopline.apps.http.archive import Archive
 from loopline.apps.http.status import Status, read_status
+from loopline.apps.http.trouble import Troubles
 from loopline.apps.http.views import Branch, Console, House
 from loopline.errors import InvalidRecord, NotFound
 from loopline.records.cycle import Cycle
@@ -26,7 +26,6 @@ from loopline.records.signal import Signal
 
 LONGEST_QUERY = 200
 log = logging.getLogger("loopline.http")
-NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class CycleDetail(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,8 +65,8 @@ def detail_of(archive: Archive, number: int) -> CycleDetail:
     """The cycle and what it made. Raises NotFound."""
     return CycleDetail(
         cycle=archive.cycle(number),
-        selection=next((record for record in archive.selections if record.cycle == number), None),
-        labels=next((record for record in archive.batches if record.cycle == number), None),
+        selection=archive.selection_of(number),
+        labels=archive.labels_of(number),
         dataset=next((record for record in archive.datasets if record.cycle == number), None),
         run=archive.run_of(number),
         model=next((record for record in archive.models if record.cycle == number), None),
@@ -109,7 +108,7 @@ def explained(console: Console, name: str) -> Branch:
     raise NotFound(kind, name, known=known)
 
 
-def steps(branch: Branch, *, told: Mapping[str, str] = NOTHING) -> WhyStep:
+def steps(branch: Branch, *, told: Mapping[str, str]) -> WhyStep:
     """A lineage tree as records; ``told``: act -> its sentence."""
     sources = tuple(steps(source, told=told) for source in branch.sources)
     kind, _, name = branch.entity.partition(":")
@@ -118,22 +117,21 @@ def steps(branch: Branch, *, told: Mapping[str, str] = NOTHING) -> WhyStep:
     return WhyStep(entity=branch.entity, act=branch.act, kind=branch.kind, at=branch.at, told=said, sources=sources)
 
 
-def resource_routes(house: House, console: Console) -> list[HTTPRouteHandler]:
+def resource_routes(house: House, console: Console, *, troubles: Troubles) -> list[HTTPRouteHandler]:
     """The routes that read records, and those that ask the controller."""
-    return [*_controller_routes(house, console), *_cycle_routes(house), *_record_routes(house)]
+    return [*_controller_routes(house, console, troubles=troubles), *_cycle_routes(house), *_record_routes(house)]
 
 
-def _controller_routes(house: House, console: Console) -> list[HTTPRouteHandler]:
+def _controller_routes(house: House, console: Console, *, troubles: Troubles) -> list[HTTPRouteHandler]:
     @get("/api/status", sync_to_thread=True)
     def status() -> Status:
         """The loop now."""
-        return read_status(house, console)
+        return read_status(house, console, troubles=troubles())
 
     @get("/api/why", sync_to_thread=True)
     def why(id: FromQuery[str]) -> WhyStep:  # noqa: A002  the query's own name
         """Where a prediction, version, dataset or cycle came from."""
-        told = {event.subject: event.text for event in Archive(house).events}
-        return steps(explained(console, asked(id)), told=told)
+        return steps(explained(console, asked(id)), told=Archive(house).told)
 
     @post("/api/tick", sync_to_thread=True, status_code=200)
     def tick() -> list[Done]:

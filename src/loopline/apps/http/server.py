@@ -16,6 +16,7 @@ from loopline.apps.http.control import make_control
 from loopline.apps.http.dispatch import App, make_dispatch
 from loopline.apps.http.identity import Identity
 from loopline.apps.http.inference import make_inference
+from loopline.apps.http.trouble import Watch, troubles_of
 from loopline.apps.wiring import House, hold, open_house
 from loopline.capture.reserve import role_of
 from loopline.capture.stage import Capture
@@ -25,13 +26,12 @@ from loopline.ports.ledger import Ledger
 from loopline.records.model import ModelVersion
 from loopline.records.rollout import TrafficSplit
 from loopline.records.settings import Settings
-from loopline.records.signature import Signature
 from loopline.serve.stage import Gateway
 
 TICK_SECONDS = 0.2
-"""Rest of the controller between two looks while a cycle is open or traffic flows."""
+"""Rest of the controller between two looks."""
 FOLLOW_SECONDS = 0.2
-"""Rest of the gateway between two looks for a new traffic split."""
+"""Rest of the gateway between two looks for a new traffic split, and of the log between two looks for trouble."""
 STOP_SECONDS = 5
 """How long open requests may take when the server is asked to stop."""
 
@@ -54,8 +54,18 @@ def serve(settings: Settings, *, root: Path, host: str, port: int) -> None:
     with hold(root), _bound(host, port) as listener:
         house = open_house(settings, root=root)
         require_same_contract(house.ledger, settings)
-        (root / "address").write_text(f"http://{host}:{port}")
-        _run(house, listener, url=f"http://{host}:{port}")
+        url = url_of(host, port)
+        (root / "address").write_text(url)
+        _run(house, listener, host=host, url=url)
+
+
+def url_of(host: str, port: int) -> str:
+    """The address as a browser takes it.
+
+    >>> url_of("127.0.0.1", 8686), url_of("::1", 8686)
+    ('http://127.0.0.1:8686', 'http://[::1]:8686')
+    """
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def require_same_contract(ledger: Ledger, settings: Settings) -> None:
@@ -67,15 +77,10 @@ def require_same_contract(ledger: Ledger, settings: Settings) -> None:
     if live.signature != settings.signature:
         raise Conflict(
             "loop.toml",
-            found=f"asks for {_contract(settings.signature)}",
-            expected=f"{_contract(live.signature)}, which the live version {live.name} was made for",
+            found=f"asks for {settings.signature.spoken}",
+            expected=f"{live.signature.spoken}, which the live version {live.name} was made for",
             remedy="put them back, or start a new folder",
         )
-
-
-def _contract(signature: Signature) -> str:
-    width = f" of width {signature.width}" if signature.width else ""
-    return f"{signature.input}{width} with labels [{', '.join(signature.labels)}]"
 
 
 def _log_to_stderr() -> None:
@@ -99,21 +104,22 @@ def in_one_line(record: logging.LogRecord) -> bool:
     return True
 
 
-def _run(house: House, listener: socket.socket, *, url: str) -> None:
+def _run(house: House, listener: socket.socket, *, host: str, url: str) -> None:
     settings = house.settings
     capture = Capture(house.log, counters=house.counters, sample=settings.capture.sample)
     role = partial(role_of, secret=house.secret, share=settings.capture.reserve)
     gateway = Gateway(settings, clock=house.clock, counters=house.counters, role=role, record=capture.offer)
     runner, stop = Runner(house), Event()
     follow = partial(gateway.refresh, house.ledger, objects=house.objects, engine=house.engine)
+    troubles = partial(troubles_of, gateway, capture)
     threads = [
         Thread(target=_repeat, args=(runner.tick, TICK_SECONDS, stop), name="controller", daemon=True),
         Thread(target=_repeat, args=(follow, FOLLOW_SECONDS, stop), name="follower", daemon=True),
+        Thread(target=_repeat, args=(Watch(troubles).look, FOLLOW_SECONDS, stop), name="watch", daemon=True),
     ]
     inference = make_inference(gateway, capture=capture, settings=settings)
-    app = make_dispatch(
-        control=make_control(house, Console(house, runner)), inference=inference, identity=_identity(house)
-    )
+    control = make_control(house, Console(house, runner), troubles=troubles)
+    app = make_dispatch(control=control, inference=inference, identity=_identity(house, host))
     if capture.lost:
         log.warning("%d answers of the last run never reached the log; they are counted as dropped", capture.lost)
     print(f"Loopline serves {settings.name}: {url}/?token={house.token}", flush=True)  # noqa: T201  the one line people need
@@ -152,8 +158,8 @@ def _bound(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _identity(house: House) -> Identity:
-    return Identity(token=house.token, secret=house.secret)
+def _identity(house: House, *hosts: str) -> Identity:
+    return Identity(token=house.token, secret=house.secret, hosts=frozenset(host.lower() for host in hosts))
 
 
 async def _nothing_here(*_: object) -> None:

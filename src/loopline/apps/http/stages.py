@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from loopline.apps.http.archive import Archive
-from loopline.apps.web.words import OUTCOMES, count, first_line, points, shares
+from loopline.apps.web.words import OUTCOMES, count, first_line, gap, shares
 from loopline.loop import STAGES
 from loopline.records.command import Situation
 from loopline.records.cycle import Cycle, Phase
@@ -193,7 +193,7 @@ def _evaluate(archive: Archive) -> tuple[str, str]:
     fresh = next((part for part in last.comparisons if part.part == "fresh"), None)
     return (
         f"{last.challenger}: {last.outcome}",
-        f"{points(fresh.difference)}, n {count(fresh.n)}" if fresh else "anchor",
+        f"{gap(fresh.difference, last.metric)}, n {count(fresh.n)}" if fresh else "anchor",
     )
 
 

@@ -31,6 +31,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     labels: tuple[str, ...]
     awaited: str
     """What is due or awaited, and why."""
+    troubles: tuple[str, ...]
+    """What goes wrong in the endpoint: the thing, the reason, and what happens meanwhile."""
     split: TrafficSplit | None
     cycle: Cycle | None
     """The latest one, open or closed."""
@@ -47,7 +49,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     stages: tuple[StageState, ...]
 
 
-def read_status(house: House, console: Console) -> Status:
+def read_status(house: House, console: Console, *, troubles: tuple[str, ...] = ()) -> Status:
     """The loop now, from stored state."""
     archive, situation, counts = Archive(house), console.situation(), house.counters.read()
     split = situation.split
@@ -57,7 +59,8 @@ def read_status(house: House, console: Console) -> Status:
         loop=house.settings.name,
         input=house.settings.signature.input,
         labels=house.settings.signature.labels,
-        awaited=console.awaited(),
+        awaited=console.awaited(situation),
+        troubles=troubles,
         split=split,
         cycle=situation.cycle,
         counts=counts,

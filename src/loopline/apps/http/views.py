@@ -103,8 +103,8 @@ class Console(Protocol):
         """The stored state, as ``decide`` sees it."""
         ...
 
-    def awaited(self) -> str:
-        """One sentence: what is due or awaited, and why."""
+    def awaited(self, situation: Situation) -> str:
+        """One sentence: what is due or awaited in it, and why."""
         ...
 
     def why(self, entity: str) -> Branch:

@@ -1,13 +1,16 @@
-"""The accuracy chart: verdicts into points, points into coordinates. The template only writes them down."""
+"""The chart of verdicts: verdicts into points, points into coordinates. The template only writes them down."""
 
 import math
 from typing import NamedTuple
 
+from loopline.apps.web.words import NATS
 from loopline.records.evaluation import Verdict
 
 WIDTH, HEIGHT = 640, 300
 LEFT, RIGHT, TOP, BOTTOM = 48, 18, 28, 34
 PARTS = ("fresh", "anchor")
+MOST_ROWS = 6
+"""Grid lines on an axis in nats, about."""
 Z95 = 1.959964
 """Normal quantile of a two-sided 95 % interval."""
 
@@ -18,9 +21,10 @@ class Point(NamedTuple):
     cycle: int
     part: str
     version: str
-    accuracy: float
-    lower: float
-    upper: float
+    metric: str
+    value: float
+    interval: tuple[float, float] | None
+    """At 95 %; None where rows one by one do not tell it."""
     n: int
     role: str
     """``incumbent`` or ``challenger``."""
@@ -48,6 +52,9 @@ class Line(NamedTuple):
 class Chart(NamedTuple):
     """Everything the drawing needs."""
 
+    metric: str
+    unit: str
+    """Of the numbers beside the rows."""
     marks: tuple[Mark, ...]
     paths: dict[str, str]
     """Part -> the SVG path through its challengers."""
@@ -77,10 +84,21 @@ def wilson(share: float, n: int) -> tuple[float, float]:
     return max(0.0, center - half), min(1.0, center + half)
 
 
+def interval_of(value: float, metric: str, *, n: int) -> tuple[float, float] | None:
+    """The 95 % interval of an accuracy, which is a share of rows; None for metrics that are not.
+
+    >>> interval_of(-0.5, "log_score", n=100) is interval_of(0.5, "macro_f1", n=100) is None
+    True
+    """
+    return wilson(value, n) if metric == "accuracy" else None
+
+
 def points_of(verdicts: tuple[Verdict, ...]) -> tuple[Point, ...]:
-    """Every accuracy that a verdict states, by cycle: on each part the incumbent, then the challenger."""
+    """Every value stated by a verdict in the newest one's metric: on each part the incumbent, then the challenger."""
     found: list[Point] = []
     for verdict in verdicts:
+        if verdict.metric != verdicts[-1].metric:  # two metrics have no axis in common
+            continue
         for seen in verdict.comparisons:
             if seen.part not in PARTS or seen.n <= 0:
                 continue
@@ -88,41 +106,76 @@ def points_of(verdicts: tuple[Verdict, ...]) -> tuple[Point, ...]:
                 ("incumbent", verdict.incumbent, seen.incumbent),
                 ("challenger", verdict.challenger, seen.challenger),
             )
-            for role, version, accuracy in pair:
-                lower, upper = wilson(accuracy, seen.n)
+            for role, version, value in pair:
+                interval = interval_of(value, verdict.metric, n=seen.n)
                 found.append(
-                    Point(verdict.cycle, seen.part, version, accuracy, lower, upper, seen.n, role, verdict.outcome)
-                )
+                    Point(
+                        verdict.cycle, seen.part, version, verdict.metric, value, interval, seen.n, role,
+                        verdict.outcome,
+                    )
+                )  # fmt: skip
     return tuple(found)
 
 
 def chart_of(points: tuple[Point, ...]) -> Chart | None:
     """The drawing of these points; None when there are none.
 
-    The vertical axis spans the intervals, rounded out to steps of 5 or 10 points; one column a cycle.
+    The vertical axis spans values and intervals, rounded out to whole steps; one column a cycle.
     """
     if not points:
         return None
-    step = 0.05 if max(p.upper for p in points) - min(p.lower for p in points) <= 0.3 else 0.1
-    low = math.floor(min(p.lower for p in points) / step) * step
-    high = math.ceil(max(p.upper for p in points) / step) * step
+    metric = points[0].metric
+    lowest, highest = min(_span(p)[0] for p in points), max(_span(p)[1] for p in points)
+    step = step_of(highest - lowest, metric)
+    low = math.floor(lowest / step) * step
+    high = max(math.ceil(highest / step) * step, low + step)
     cycles = sorted({p.cycle for p in points})
     pace = (WIDTH - LEFT - RIGHT) / len(cycles)
     center = {cycle: LEFT + pace * (i + 0.5) for i, cycle in enumerate(cycles)}
 
-    def height(accuracy: float) -> float:
-        return round(HEIGHT - BOTTOM - (accuracy - low) / (high - low) * (HEIGHT - BOTTOM - TOP), 1)
+    def height(value: float) -> float:
+        return round(HEIGHT - BOTTOM - (value - low) / (high - low) * (HEIGHT - BOTTOM - TOP), 1)
 
     def place(point: Point) -> float:
         spread = min(22.0, pace / 6)
         aside = spread * (-1.5 if point.part == "fresh" else 0.5) + (spread if point.role == "challenger" else 0.0)
         return round(center[point.cycle] + aside, 1)
 
-    marks = tuple(Mark(p, place(p), height(p.accuracy), height(p.upper), height(p.lower)) for p in points)
-    ticks = round((high - low) / step)
-    rows = tuple(Line(height(low + i * step), f"{100 * (low + i * step):.0f}") for i in range(ticks + 1))
+    marks = tuple(Mark(p, place(p), height(p.value), height(_span(p)[1]), height(_span(p)[0])) for p in points)
+    ticks = [low + i * step for i in range(round((high - low) / step) + 1)]
+    rows = tuple(Line(height(tick), label_of(tick, metric, step=step)) for tick in ticks)
     columns = tuple(Line(round(center[cycle], 1), f"cycle {cycle}") for cycle in cycles)
-    return Chart(marks=marks, paths={part: _path(marks, part) for part in PARTS}, rows=rows, columns=columns)
+    paths = {part: _path(marks, part) for part in PARTS}
+    unit = "nats" if metric in NATS else "%"
+    return Chart(metric=metric, unit=unit, marks=marks, paths=paths, rows=rows, columns=columns)
+
+
+def step_of(span: float, metric: str) -> float:
+    """From one grid line to the next: 5 or 10 percentage points; 1, 2 or 5 times a power of ten of nats.
+
+    >>> step_of(0.2, "accuracy"), step_of(0.5, "macro_f1"), step_of(0.9, "log_score"), step_of(0.0, "log_score")
+    (0.05, 0.1, 0.2, 0.001)
+    """
+    if metric not in NATS:
+        return 0.05 if span <= 0.3 else 0.1
+    least = max(span / MOST_ROWS, 0.001)
+    power = 10.0 ** math.floor(math.log10(least))
+    return next(step for step in (power, 2 * power, 5 * power, 10 * power) if step >= least)
+
+
+def label_of(tick: float, metric: str, *, step: float) -> str:
+    """The number beside a grid line, without its unit.
+
+    >>> label_of(0.7, "accuracy", step=0.05), label_of(-0.4, "log_score", step=0.2)
+    ('70', '\u22120.4')
+    """
+    decimals = max(0, -math.floor(math.log10(step))) if metric in NATS else 0
+    number = round(tick if metric in NATS else 100 * tick, decimals) + 0.0  # no minus before a zero
+    return f"{number:.{decimals}f}".replace("-", "\u2212")
+
+
+def _span(point: Point) -> tuple[float, float]:
+    return point.interval or (point.value, point.value)
 
 
 def _path(marks: tuple[Mark, ...], part: str) -> str:

@@ -31,12 +31,16 @@ class Overview(NamedTuple):
     """The whole page."""
 
     awaited: str
+    troubles: tuple[str, ...]
+    """Of the endpoint, a line each."""
     situation: Situation
     counts: dict[str, int]
     stages: tuple[StageState, ...]
     picture: Picture
     live: tuple[Live, ...]
     points: tuple[Point, ...]
+    is_mixed: bool
+    """Whether some verdicts were given by another metric than the newest."""
     chart: Chart | None
     efforts: tuple[Effort, ...]
     whole: Effort
@@ -44,25 +48,37 @@ class Overview(NamedTuple):
     events: tuple[Event, ...]
 
 
-def overview_of(house: House, console: Console) -> Overview:
-    """The overview from stored state."""
+def overview_of(
+    house: House, console: Console, *, troubles: tuple[str, ...] = (), counted: dict[str, Effort] | None = None
+) -> Overview:
+    """The overview from stored state; ``counted`` keeps the effort of each stored batch, which never changes."""
     archive, situation, counts = Archive(house), console.situation(), house.counters.read()
     stages = stages_of(archive, situation, counts)
-    points = points_of(archive.verdicts[-LATEST_CYCLES:])
-    drawn = {selection.cycle: selection for selection in archive.selections}
-    efforts = tuple(effort_of(batch, drawn.get(batch.cycle)) for batch in archive.batches)
+    verdicts = archive.verdicts[-LATEST_CYCLES:]
+    points = points_of(verdicts)
+    efforts = _efforts(archive, {} if counted is None else counted)
     models = {str(model.name): model for model in archive.models}
     return Overview(
-        awaited=console.awaited(),
+        awaited=console.awaited(situation),
+        troubles=troubles,
         situation=situation,
         counts=counts,
         stages=stages,
         picture=picture_of(stages, situation, failed=failed_phase(archive, situation.cycle)),
         live=tuple(Live(name, part, role, models.get(name)) for name, part, role in shares(situation.split)),
         points=points,
+        is_mixed=len({verdict.metric for verdict in verdicts}) > 1,
         chart=chart_of(points),
         efforts=efforts[-LATEST_CYCLES:],
         whole=total(efforts),
         finding=finding(total(efforts)),
         events=archive.events[:LATEST_EVENTS],
     )
+
+
+def _efforts(archive: Archive, counted: dict[str, Effort]) -> tuple[Effort, ...]:
+    drawn = {selection.cycle: selection for selection in archive.selections}
+    for batch in archive.batches:
+        if batch.id not in counted:
+            counted[batch.id] = effort_of(batch, drawn.get(batch.cycle))
+    return tuple(counted[batch.id] for batch in archive.batches)

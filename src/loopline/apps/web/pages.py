@@ -1,6 +1,7 @@
 """The overview, annotation, lineage and cycle pages: each gathers its records and fills in one template."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated, Any, NamedTuple
 
@@ -10,14 +11,17 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 
 from loopline.apps.http.archive import Archive
 from loopline.apps.http.resources import asked, detail_of, explained, steps
+from loopline.apps.http.trouble import Troubles
 from loopline.apps.http.views import Console, House
-from loopline.apps.web.effort import effort_of
+from loopline.apps.web.effort import Effort, effort_of
 from loopline.apps.web.failure import is_first, next_try
 from loopline.apps.web.overview import overview_of
 from loopline.apps.web.render import page, text
+from loopline.apps.web.words import first_line
 from loopline.errors import NotFound
-from loopline.records.label import Label
-from loopline.records.selection import Candidate
+from loopline.records.label import Label, LabelBatch
+from loopline.records.selection import Candidate, Selection
+from loopline.records.task import Task
 
 PAGE_ROWS = 50
 FIRST_ROWS = 12
@@ -36,21 +40,22 @@ class Leaf(NamedTuple):
     total: int
 
 
-def overview_routes(house: House, console: Console) -> list[HTTPRouteHandler]:
+def overview_routes(house: House, console: Console, *, troubles: Troubles) -> list[HTTPRouteHandler]:
     """The overview, and the part of it that the browser asks for every second."""
     settings, loop = house.settings, house.settings.name
+    counted: dict[str, Effort] = {}
 
     @get("/", sync_to_thread=True, include_in_schema=False)
     def overview() -> Html:
         """The loop now."""
-        return page(
-            "overview.html", here="overview", loop_name=loop, view=overview_of(house, console), settings=settings
-        )
+        view = overview_of(house, console, troubles=troubles(), counted=counted)
+        return page("overview.html", here="overview", loop_name=loop, view=view, settings=settings)
 
     @get("/overview/live", sync_to_thread=True, include_in_schema=False)
     def live(request: Request[Any, Any, Any]) -> Html:
         """The moving parts of the overview; 304 while nothing moved."""
-        body = text("overview_live.html", view=overview_of(house, console), settings=settings)
+        view = overview_of(house, console, troubles=troubles(), counted=counted)
+        body = text("overview_live.html", view=view, settings=settings)
         tag = f'"{hashlib.sha256(body.encode()).hexdigest()[:24]}"'
         if request.headers.get("if-none-match") == tag:
             return Response(None, status_code=304, headers={"etag": tag})
@@ -65,16 +70,14 @@ def overview_routes(house: House, console: Console) -> list[HTTPRouteHandler]:
     def why(id: FromQuery[str] = "") -> Html:  # noqa: A002  the query's own name
         """Where a thing came from."""
         if not id.strip():
-            return page("why.html", here="", loop_name=loop, asked="", tree=None, told={}, missing="")
+            return page("why.html", here="", loop_name=loop, asked="", tree=None, missing="")
+        told = {act: first_line(said) for act, said in Archive(house).told.items()}
         try:
-            tree, missing = steps(explained(console, asked(id))), ""
+            tree, missing = steps(explained(console, asked(id)), told=told), ""
         except NotFound as error:
             tree, missing = None, str(error)
-        told = {event.subject: event.text for event in Archive(house).events}
         status = 200 if tree else 404
-        return page(
-            "why.html", status=status, here="", loop_name=loop, asked=id.strip(), tree=tree, told=told, missing=missing
-        )
+        return page("why.html", status=status, here="", loop_name=loop, asked=id.strip(), tree=tree, missing=missing)
 
     return [overview, live, annotate, why]
 
@@ -104,7 +107,7 @@ def cycle_routes(house: House) -> list[HTTPRouteHandler]:
     def cycle(number: FromPath[int]) -> Html:
         """One cycle."""
         archive = Archive(house)
-        detail = detail_of(archive, number)
+        detail, answers = detail_of(archive, number), house.book.answers(loop, cycle=number)
         return page(
             "cycle.html",
             here="cycles",
@@ -114,9 +117,9 @@ def cycle_routes(house: House) -> list[HTTPRouteHandler]:
             next_try=next_try(archive, detail.cycle, now=house.clock.now()),
             effort=effort_of(detail.labels, detail.selection) if detail.labels else None,
             standings=archive.standings,
-            given=_given(house, number),
-            inputs=_inputs(house, archive, number),
-            said=_said(archive, number),
+            given=Counter(annotation.annotator for annotation in answers.annotations),
+            inputs=_inputs(detail.labels, answers.tasks),
+            said=_said(detail.selection),
             most=FIRST_ROWS,
             labels=detail.labels.labels[:FIRST_ROWS] if detail.labels else (),
             candidates=detail.selection.candidates[:FIRST_ROWS] if detail.selection else (),
@@ -126,7 +129,7 @@ def cycle_routes(house: House) -> list[HTTPRouteHandler]:
     def selection(number: FromPath[int], leaf_number: LeafNumber = 1) -> Html:
         """Everything that was chosen."""
         archive = Archive(house)
-        found = detail_of(archive, number).selection
+        found, answers = archive.selection_of(number), house.book.answers(loop, cycle=number)
         rows: Sequence[Candidate] = found.candidates if found else ()
         leaf = _leaf(len(rows), leaf_number)
         return page(
@@ -136,14 +139,14 @@ def cycle_routes(house: House) -> list[HTTPRouteHandler]:
             number=number,
             leaf=leaf,
             candidates=rows[leaf.first : leaf.first + PAGE_ROWS],
-            inputs=_inputs(house, archive, number),
+            inputs=_inputs(archive.labels_of(number), answers.tasks),
         )
 
     @get("/cycles/{number:int}/labels", sync_to_thread=True, include_in_schema=False)
     def labels(number: FromPath[int], leaf_number: LeafNumber = 1) -> Html:
         """Everything that was labelled."""
         archive = Archive(house)
-        found = detail_of(archive, number).labels
+        found = archive.labels_of(number)
         rows: Sequence[Label] = found.labels if found else ()
         leaf = _leaf(len(rows), leaf_number)
         return page(
@@ -153,33 +156,21 @@ def cycle_routes(house: House) -> list[HTTPRouteHandler]:
             number=number,
             leaf=leaf,
             labels=rows[leaf.first : leaf.first + PAGE_ROWS],
-            said=_said(archive, number),
+            said=_said(archive.selection_of(number)),
         )
 
     return [cycles, cycle, selection, labels]
 
 
-def _inputs(house: House, archive: Archive, cycle: int) -> dict[str, bytes]:
+def _inputs(batch: LabelBatch | None, tasks: Sequence[Task]) -> dict[str, bytes]:
     """Sample -> its row, for the samples that people were asked about."""
-    labels = (label for batch in archive.batches if batch.cycle == cycle for label in batch.labels)
-    inputs: dict[str, bytes] = {label.sample: label.inputs for label in labels}
-    for task in house.book.answers(house.settings.name, cycle=cycle).tasks:
-        inputs[task.sample] = task.inputs
-    return inputs
+    inputs: dict[str, bytes] = {label.sample: label.inputs for label in batch.labels} if batch else {}
+    return inputs | {task.sample: task.inputs for task in tasks}
 
 
-def _given(house: House, cycle: int) -> dict[str, int]:
-    """Annotator -> how many of their answers stand in this cycle."""
-    given: dict[str, int] = {}
-    for annotation in house.book.answers(house.settings.name, cycle=cycle).annotations:
-        given[annotation.annotator] = given.get(annotation.annotator, 0) + 1
-    return given
-
-
-def _said(archive: Archive, cycle: int) -> dict[str, str]:
+def _said(selection: Selection | None) -> dict[str, str]:
     """Sample -> what the live model had said."""
-    found = next((selection for selection in archive.selections if selection.cycle == cycle), None)
-    return {candidate.prediction: candidate.predicted for candidate in found.candidates} if found else {}
+    return {candidate.prediction: candidate.predicted for candidate in selection.candidates} if selection else {}
 
 
 def _leaf(total: int, number: int) -> Leaf:

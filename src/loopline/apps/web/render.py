@@ -29,7 +29,9 @@ def environment() -> Environment:
     made.filters |= {
         "count": words.count,
         "percent": words.percent,
-        "points": words.points,
+        "measured": words.measured,
+        "extent": words.extent,
+        "gap": words.gap,
         "short": words.short,
         "decimal": words.decimal,
         "evidence": words.evidence,
@@ -40,7 +42,7 @@ def environment() -> Environment:
         "first_line": words.first_line,
         "address": address,
     }
-    made.globals |= {"outcomes": words.OUTCOMES, "phases": words.PHASES, "asset": asset}
+    made.globals |= {"outcomes": words.OUTCOMES, "phases": words.PHASES, "metrics": words.METRICS, "asset": asset}
     return made
 
 

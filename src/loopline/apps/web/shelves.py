@@ -7,7 +7,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from loopline.apps.http.archive import Archive
-from loopline.apps.http.views import Console, House
+from loopline.apps.http.views import House
 from loopline.apps.web.histogram import outline_of
 from loopline.apps.web.render import page
 from loopline.apps.web.words import shares
@@ -41,7 +41,7 @@ def data_routes(house: House) -> list[HTTPRouteHandler]:
     return [datasets, dataset]
 
 
-def model_routes(house: House, console: Console) -> list[HTTPRouteHandler]:
+def model_routes(house: House) -> list[HTTPRouteHandler]:
     """Model versions: the list, and one of them."""
     loop = house.settings.name
 
@@ -49,7 +49,7 @@ def model_routes(house: House, console: Console) -> list[HTTPRouteHandler]:
     def models() -> Html:
         """All model versions."""
         archive = Archive(house)
-        now = {name: (part, role) for name, part, role in shares(console.situation().split)}
+        now = {name: (part, role) for name, part, role in shares(archive.split)}
         judged = {verdict.challenger: verdict for verdict in archive.verdicts}
         return page("models.html", here="models", loop_name=loop, models=archive.models, now=now, judged=judged)
 
@@ -58,7 +58,7 @@ def model_routes(house: House, console: Console) -> list[HTTPRouteHandler]:
         """One model version."""
         archive = Archive(house)
         found = archive.model(name)
-        now = {version: (part, role) for version, part, role in shares(console.situation().split)}
+        now = {version: (part, role) for version, part, role in shares(archive.split)}
         return page(
             "model.html",
             here="models",

@@ -8,6 +8,7 @@ from loopline.records.rollout import TrafficSplit
 
 NARROW = "\u202f"
 """A thin space that does not break: between a number and its unit."""
+PLUS_MINUS = "\u00b1"
 PHASES: dict[str, str] = {
     "open": "Opened",
     "selected": "Samples chosen",
@@ -39,6 +40,10 @@ OUTCOMES: dict[str, str] = {
 """What a badge says; its colour follows from the key."""
 EVIDENCE: dict[str, str] = {"log_e": "Log evidence of more failures", "log_bar": "Rolled back at"}
 """Facts of a rollout whose stored name is a symbol."""
+METRICS: dict[str, str] = {"accuracy": "Accuracy", "macro_f1": "Macro F1", "log_score": "Log score"}
+"""What the gate compares by, as people call it."""
+NATS = frozenset({"log_score"})
+"""Metrics measured in nats; every other one is a share."""
 
 
 def count(number: float) -> str:
@@ -59,14 +64,35 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f}{NARROW}%"
 
 
-def points(difference: float) -> str:
-    """A difference of two shares in percentage points, with its sign.
+def measured(value: float, metric: str) -> str:
+    """What a model reached in a metric, in the metric's unit.
 
-    >>> points(-0.042).replace(NARROW, " ")
-    '\u22124.2 points'
+    >>> measured(0.7734, "macro_f1").replace(NARROW, " "), measured(-0.4871, "log_score").replace(NARROW, " ")
+    ('77.3 %', '\u22120.487 nats')
     """
-    sign = "+" if difference > 0 else "\u2212" if difference < 0 else "\u00b1"
-    return f"{sign}{abs(100 * difference):.1f}{NARROW}points"
+    return f"{_minus(value)}{extent(abs(value), metric)}" if metric in NATS else percent(value)
+
+
+def extent(size: float, metric: str) -> str:
+    """How far two values of a metric lie apart: percentage points between shares, nats between logarithms.
+
+    >>> extent(0.02, "accuracy").replace(NARROW, " "), extent(0.02, "log_score").replace(NARROW, " ")
+    ('2.0 points', '0.020 nats')
+    """
+    return f"{size:.3f}{NARROW}nats" if metric in NATS else f"{100 * size:.1f}{NARROW}points"
+
+
+def gap(difference: float, metric: str) -> str:
+    """A difference of two values of a metric, with its sign.
+
+    >>> gap(-0.042, "accuracy").replace(NARROW, " "), gap(0.042, "log_score").replace(NARROW, " ")
+    ('\u22124.2 points', '+0.042 nats')
+    """
+    return f"{'+' if difference > 0 else _minus(difference) or PLUS_MINUS}{extent(abs(difference), metric)}"
+
+
+def _minus(number: float) -> str:
+    return "\u2212" if number < 0 else ""
 
 
 def short(digest: str | None) -> str:

@@ -1,0 +1,60 @@
+"""What goes wrong in the endpoint while it runs, in words: for the log, the status and the overview."""
+
+import logging
+from collections.abc import Callable
+
+from loopline.apps.web.words import first_line
+from loopline.capture.stage import Capture
+from loopline.serve.stage import Gateway
+
+Troubles = Callable[[], tuple[str, ...]]
+log = logging.getLogger("loopline.server")
+
+
+def no_troubles() -> tuple[str, ...]:
+    """Of a control plane without an endpoint beside it."""
+    return ()
+
+
+def troubles_of(gateway: Gateway, capture: Capture) -> tuple[str, ...]:
+    """One line a trouble: the thing, the reason, and what happens meanwhile."""
+    split = gateway.table.split
+    found = [
+        f"{name} is not loaded: {_bare(reason, f'version {name}')}. "
+        + (f"{split.incumbent} goes on answering; a rollout of {name} waits" if split else "No version answers")
+        for name, reason in sorted(gateway.refusals.items())
+    ]
+    if reason := capture.writer.trouble:
+        found.append(
+            f"the log takes no predictions: {_bare(reason, 'prediction log')}. It is tried again; answers wait in "
+            "memory, and those that find no room there are dropped and counted"
+        )
+    if reason := capture.writer.refusal:
+        found.append(
+            f"the log refused an answer for good: {_bare(reason, 'prediction log')}. It is counted as dropped; the "
+            "others are stored"
+        )
+    return tuple(found)
+
+
+def _bare(reason: str, thing: str) -> str:
+    return first_line(reason).removeprefix(f"{thing}: ").rstrip(".")
+
+
+class Watch:
+    """Tells the log which troubles have come and which have gone since the last look."""
+
+    def __init__(self, troubles: Troubles) -> None:
+        self._troubles = troubles
+        self._told: tuple[str, ...] = ()
+
+    def look(self) -> None:
+        """One line for each that is new, and one for each that is over."""
+        now = self._troubles()
+        for trouble in now:
+            if trouble not in self._told:
+                log.warning("%s", trouble)
+        for trouble in self._told:
+            if trouble not in now:
+                log.info("over: %s", trouble)
+        self._told = now
