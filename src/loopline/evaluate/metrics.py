@@ -21,42 +21,6 @@ def is_right(p: Floats, truth: Ints) -> NDArray[np.bool_]:
     return np.asarray(p.argmax(axis=1) == truth)
 
 
-def accuracy(p: Floats, truth: Ints) -> float:
-    """The share of rows whose most likely class is the true one, in [0, 1]. p: (n, classes), truth: (n,) class indices.
-
-    >>> accuracy(np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.4, 0.6]]), np.array([0, 1, 1, 1]))
-    0.75
-    """
-    return float(is_right(p, truth).mean())
-
-
-def macro_f1(p: Floats, truth: Ints) -> float:
-    """The mean over classes of F1 = 2 TP / (2 TP + FP + FN), in [0, 1]; a class neither true nor predicted is left out.
-
-    >>> macro_f1(np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7]]), np.array([0, 1, 1]))  # F1 is 2/3 for both classes
-    0.6666666666666666
-    """
-    return float(METRICS["macro_f1"].finish(METRICS["macro_f1"].contributions(p, truth).sum(axis=0)))
-
-
-def log_loss(p: Floats, truth: Ints) -> float:
-    """The mean of -ln p(true class) in nats, 0 or more; probabilities below 1e-15 count as 1e-15.
-
-    >>> round(log_loss(np.array([[0.5, 0.5], [0.25, 0.75]]), np.array([0, 1])), 4)  # (ln 2 + ln 4/3) / 2
-    0.4904
-    """
-    return -log_score(p, truth)
-
-
-def log_score(p: Floats, truth: Ints) -> float:
-    """The logarithmic score, minus the log-loss: 0 at best. Source: Good, JRSS B 14 (1952) 107.
-
-    >>> log_score(np.array([[1.0, 0.0]]), np.array([0]))
-    0.0
-    """
-    return float(_log_score_rows(p, truth).mean())
-
-
 class Metric(NamedTuple):
     """A metric as sums over rows."""
 
@@ -102,14 +66,23 @@ METRICS: dict[str, Metric] = {
     "log_score": Metric(_log_score_sums, _ratio),
     "macro_f1": Metric(_confusion_rows, _mean_f1),
 }
-"""What ``[gate] metric`` may name."""
+"""What ``[gate] metric`` may name.
+
+``accuracy``: the share of rows whose most likely class is the true one, in [0, 1]. ``log_score``: the mean of
+ln p(true class) in nats, 0 at best, probabilities below 1e-15 count as 1e-15 (Good, JRSS B 14 (1952) 107).
+``macro_f1``: the mean over classes of F1 = 2 TP / (2 TP + FP + FN), in [0, 1]; a class neither true nor predicted is
+left out.
+"""
 
 
 def measure(name: str, p: Floats, truth: Ints) -> float:
-    """The gated metric of this name. Raises KeyError for an unknown one; the gate asks first.
+    """The gated metric of this name. p: (n, classes), truth: (n,) class indices. Raises KeyError for an unknown one.
 
-    >>> measure("accuracy", np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([0, 0]))
-    0.5
+    >>> p, truth = np.array([[0.5, 0.5], [0.75, 0.25], [0.25, 0.75]]), np.array([0, 1, 1])
+    >>> measure("accuracy", p, truth), measure("macro_f1", p, truth)  # F1 is 2/3 for both classes
+    (0.6666666666666666, 0.6666666666666666)
+    >>> round(measure("log_score", p[:1], truth[:1]), 4)  # -ln 2
+    -0.6931
     """
     metric = METRICS[name]
     return float(metric.finish(metric.contributions(p, truth).sum(axis=0)))

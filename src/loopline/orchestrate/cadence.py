@@ -16,8 +16,6 @@ RELAX = 0.7
 """One relaxation slows the pace to no less than this share of what it was."""
 QUIET_DAYS = 7
 """Days without an alarm after which the loop rests at its slowest pace."""
-NEVER = 10 * 365 * 86_400.0
-"""Seconds: stands for "not by the clock"."""
 
 
 def interval_at(severity: float, *, settings: Settings) -> float:

@@ -2,10 +2,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score, f1_score
-from sklearn.metrics import log_loss as sklearn_log_loss
+from sklearn.metrics import accuracy_score, f1_score, log_loss
 
-from loopline.evaluate.metrics import METRICS, accuracy, log_loss, macro_f1, measure
+from loopline.evaluate.metrics import METRICS, measure
 from loopline.evaluate.power import power_of_accuracy, power_of_mean
 
 
@@ -14,13 +13,13 @@ def test_metrics_agree_with_scikit_learn(seed, classes, n):
     generator = np.random.default_rng(seed)
     p, truth = generator.dirichlet(np.ones(classes), n), generator.integers(0, classes, n)
     predicted = p.argmax(axis=1)
-    assert accuracy(p, truth) == pytest.approx(accuracy_score(truth, predicted))
-    assert macro_f1(p, truth) == pytest.approx(f1_score(truth, predicted, average="macro", zero_division=0))
-    assert log_loss(p, truth) == pytest.approx(sklearn_log_loss(truth, p, labels=range(classes)), abs=1e-9)
+    assert measure("accuracy", p, truth) == pytest.approx(accuracy_score(truth, predicted))
+    assert measure("macro_f1", p, truth) == pytest.approx(f1_score(truth, predicted, average="macro", zero_division=0))
+    assert measure("log_score", p, truth) == pytest.approx(-log_loss(truth, p, labels=range(classes)), abs=1e-9)
 
 
 def test_a_certain_wrong_answer_costs_much_but_not_everything():
-    assert log_loss(np.array([[1.0, 0.0]]), np.array([1])) == pytest.approx(34.54, abs=0.01)
+    assert measure("log_score", np.array([[1.0, 0.0]]), np.array([1])) == pytest.approx(-34.54, abs=0.01)
 
 
 @pytest.mark.parametrize("name", sorted(METRICS))
