@@ -65,3 +65,10 @@ class TestFileCounters(CountersContract):
         with pytest.raises(InvalidRecord, match=r"18 bytes that begin with b'%PDF-1.7', expected a page of totals"):
             FileCounters(self.path)
         assert self.path.read_bytes() == b"%PDF-1.7 something"
+
+    def test_a_foreign_file_of_the_size_of_a_page_is_refused_too(self) -> None:
+        self.path.parent.mkdir()
+        self.path.write_bytes(b"%PDF-1.7".ljust(4_096, b"x"))
+        with pytest.raises(InvalidRecord, match=r"4096 bytes that begin with b'%PDF-1.7', expected a page of totals"):
+            FileCounters(self.path)
+        assert self.path.read_bytes()[:9] == b"%PDF-1.7x"

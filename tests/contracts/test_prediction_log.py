@@ -122,3 +122,30 @@ class TestSpoolLog(PredictionLogContract):
         log._writer.execute("PRAGMA max_page_count = 1000000")
         assert log.append(rows).stored == 500
         assert log.tally() == {"incumbent": 500}
+
+    def test_rows_after_a_repeated_one_are_found_by_their_own_id(self) -> None:
+        log = self.open("a.db")
+        log.append([prediction("p1", "one"), prediction("p1", "again"), prediction("p2", "two")])
+        log.append([prediction("p2", "again"), prediction("p3", "three"), prediction("p4", "four")])
+        found = {name: log.find(PredictionId(name)).inputs for name in ("p1", "p2", "p3", "p4")}
+        assert found == {"p1": b'"one"', "p2": b'"two"', "p3": b'"three"', "p4": b'"four"'}
+
+    def test_an_append_that_fails_halfway_leaves_nothing_behind_and_can_be_repeated(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*_: object, **__: object) -> None:
+            raise sqlite3.OperationalError("disk I/O error")
+
+        log = self.open("a.db")
+        with monkeypatch.context() as patch:
+            patch.setattr("loopline.adapters.spool.log.write_batch", fail)
+            with pytest.raises(Unavailable, match="disk I/O error"):
+                log.append(a_day())
+        assert (log.end(), log.tally()) == (0, {})
+        assert log.append(a_day()).stored == 12
+        assert log.find(PredictionId("p9")) == a_day()[9]
+
+    def test_an_append_is_on_the_disk_when_it_returns(self) -> None:
+        log = self.open("a.db")
+        pragmas = [log._writer.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
+        assert pragmas == ["wal", 2]

@@ -210,3 +210,10 @@ def test_seconds_as_a_text_are_refused(ask):
 @pytest.mark.parametrize("query", ["", "x" * 201])
 def test_an_impossible_search_is_refused(ask, query):
     assert ask("GET", "/api/why", params={"id": query}).status_code == 400
+
+
+def test_a_canarys_share_of_live_answers_is_told(empty, look):
+    split = make.split(2, challenger="v2", basis_points=2_500)
+    empty.ledger.commit(make.entry("e", make.model_version("v1"), make.model_version("v2"), split))
+    versions = look("GET", "/api/status").json()["versions"]
+    assert {version["name"]: version["share"] for version in versions} == {"v1": 0.75, "v2": 0.25}

@@ -199,3 +199,16 @@ def test_every_page_carries_the_security_headers(ask):
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "same-origin"
     assert headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("headers", [{"origin": "http://evil.example"}, {"sec-fetch-site": "cross-site"}])
+def test_another_site_cannot_sign_a_browser_in(talk, headers):
+    answer = talk(lambda client: client.post("/sign-in", data={"token": "the-token"}, headers=headers))
+    assert answer.status_code == 403
+    assert error_of(answer) == "sign-in: found a request from another site, expected one from this page"
+    assert "set-cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("path", ["/v2/models/sentiment/infer", "/v2", "/v1/predictions"])
+def test_a_foreign_host_name_is_misdirected_from_inference_too(ask, path):
+    assert ask("POST", path, headers={"host": "evil.example"}).status_code == 421

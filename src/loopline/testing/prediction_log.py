@@ -164,7 +164,9 @@ class PredictionLogContract:
 
         with ThreadPoolExecutor(4) as pool:
             writing = pool.submit(append)
-            while not writing.done():
+            is_over = False
+            while not is_over:  # read once more after the last append, so at least once
+                is_over = writing.done()
                 for scores in pool.map(lambda _: log.scores(after=0, until=10_000), range(3)):
                     assert scores.id.tolist() == [f"p{i}" for i in range(len(scores.id))]
             writing.result()

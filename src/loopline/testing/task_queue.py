@@ -366,3 +366,14 @@ class AnswersContract:
         for who, task in (("ana", "t0"), ("ana", "t1"), ("ana", "g1"), ("bob", "g1")):
             desk.say(who, task)
         assert [desk.book.answered(one.LOOP, who) for who in ("ana", "bob", "eve")] == [(3, 1), (1, 1), (0, 0)]
+
+    def test_an_answer_that_was_undone_before_its_author_was_paused_takes_nothing_from_the_others(self) -> None:
+        """It was taken out once, when it was undone."""
+        desk = self.make()
+        desk.publish(*tasks(1))
+        desk.say("ana", "t0")
+        desk.withdraw("ana-t0")
+        desk.say("bob", "t0")
+        desk.commit(one.standing("ana", state="paused"))
+        assert desk.progress() == Progress(tasks=1, done=1, annotations=1, by_stratum={"chosen": (1, 1)})
+        assert desk.claim("eve", at=one.later(999)) == []

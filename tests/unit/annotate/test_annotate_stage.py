@@ -348,3 +348,12 @@ def test_a_whole_batch_by_five_people_ends_with_better_labels_than_any_one_of_th
     assert right > 0.85
     assert 2.0 < batch.annotations / 100 < 3.0
     assert msgspec.json.encode(room.aggregate()) == msgspec.json.encode(batch)
+
+
+def test_a_claim_with_gold_in_it_keeps_no_work_away_from_others():
+    room = Room(*work(20), *gold(60))
+    served = room.claim("ana", 20)
+    mine = {one.id for one in served if one.stratum != "gold"}
+    assert len(served) == 20 > len(mine)
+    others = {one.id for one in room.claim("ben", 50) if one.stratum != "gold"}
+    assert (mine & others, len(mine | others)) == (set(), 20)

@@ -139,3 +139,12 @@ def test_an_answer_that_is_no_label_is_refused():
     with pytest.raises(InvalidRecord) as error:
         cast([task()], [annotation(label="meh")], labels=LABELS)
     assert str(error.value) == "answer a1 to task t1: label 'meh', expected one of negative, neutral, positive"
+
+
+def test_gold_of_one_class_does_not_make_that_class_likelier_elsewhere():
+    gold = np.zeros(60, dtype=np.int64)
+    which, person = np.arange(62), np.append(np.zeros(60, dtype=np.int64), [1, 1])
+    said = Ballots(which, person, np.append(gold, [0, 1]), np.append(gold, [-1, -1]), ("ana", "ben"), 2)
+    consensus = dawid_skene(said)
+    assert consensus.prior == pytest.approx([0.5, 0.5], abs=1e-3)
+    assert consensus.posterior[60] == pytest.approx(consensus.posterior[61][::-1], abs=1e-3)

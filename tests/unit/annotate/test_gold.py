@@ -119,3 +119,9 @@ def test_a_careless_person_is_found_out_and_a_careful_one_left_alone():
     careless = 0.6 * 0.85 + 0.4 / 3  # answers at random 40 % of the time
     assert paused_within_sixty(careless) >= 0.90
     assert paused_within_sixty(0.95) <= 0.05
+
+
+def test_nobody_is_paused_before_the_evidence_reaches_095():
+    for right, below, state in ((12, 0.932, "active"), (11, 0.977, "paused")):
+        ana = standing("ana", [True] * right + [False] * (18 - right), loop=LOOP, norm=0.8)
+        assert (round(ana.below_norm, 3), ana.state) == (below, state)

@@ -234,3 +234,15 @@ def test_the_metadata_says_what_the_model_takes_and_gives():
     assert oip.model("s", signature=SIGNATURE, versions=[])["inputs"] == [
         {"name": "text", "datatype": "BYTES", "shape": [-1]}
     ]
+
+
+FORMS = {
+    "FP16": "<2e", "FP32": "<2f", "FP64": "<2d", "INT8": "<2b", "INT16": "<2h", "INT32": "<2i", "INT64": "<2q",
+    "UINT8": "<2B", "UINT16": "<2H", "UINT32": "<2I", "UINT64": "<2Q",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("datatype", sorted(NUMBERS))
+def test_binary_numbers_are_little_endian_as_the_protocol_says(datatype):
+    content, length = binary(struct.pack(FORMS[datatype], 1, 100), shape=[1, 2], datatype=datatype)
+    assert parse(content, TABLE, length).rows == ((1.0, 100.0),)

@@ -4,11 +4,14 @@ import logging
 from datetime import UTC, datetime
 
 import pytest
+import uvicorn
 
+from loopline.apps.http import server
 from loopline.apps.http.server import in_one_line, require_same_contract
 from loopline.errors import Conflict, NotFound
 from loopline.ports.ledger import Ledger
 from loopline.records.ids import VersionName
+from loopline.records.settings import CaptureSettings
 from loopline.records.signature import Signature
 from loopline.testing import factories as make
 from loopline.testing.judgements import split
@@ -71,3 +74,30 @@ def test_an_unexpected_failure_keeps_its_traceback():
     record = logged(ZeroDivisionError("division by zero"))
     assert record.levelno == logging.ERROR
     assert "Traceback" in logging.Formatter("%(message)s").format(record)
+
+
+def test_what_loop_toml_says_of_capture_holds_for_the_endpoint(tmp_path, monkeypatch):
+    made = {}
+
+    class Made:
+        def __init__(self, name):
+            self.kind = getattr(server, name)
+            monkeypatch.setattr(server, name, self)
+
+        def __call__(self, *parts, **named):
+            made.update(named)
+            return self.kind(*parts, **named)
+
+    class Stopped(uvicorn.Server):
+        def run(self, sockets=None):
+            made["ran"] = True
+
+    for name in ("Capture", "Gateway"):
+        Made(name)
+    monkeypatch.setattr(server.uvicorn, "Server", Stopped)
+    monkeypatch.setattr(server, "_log_to_stderr", lambda: None)
+    asked = make.settings(capture=CaptureSettings(sample=0.5, reserve=0.25))
+    server.serve(asked, root=tmp_path / ".loopline", host="127.0.0.1", port=0)
+    assert (made["ran"], made["sample"]) == (True, 0.5)
+    sealed = [made["role"](f"user-{i}") == "reserve" for i in range(2_000)]
+    assert sum(sealed) / 2_000 == pytest.approx(0.25, abs=0.04)

@@ -1,8 +1,11 @@
 """Tokens, cookies and names, without a server."""
 
+from time import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from itsdangerous import TimestampSigner
 
 from loopline.apps.http.identity import Identity, hostname, is_same_origin
 
@@ -68,3 +71,12 @@ def test_names_we_do_not_answer_to(host):
 )  # fmt: skip
 def test_where_a_request_comes_from(origin, site, is_ours):
     assert is_same_origin(host="localhost:1", origin=origin, site=site) is is_ours
+
+
+def test_a_cookie_is_worth_nothing_after_thirty_days(monkeypatch):
+    now = int(time())
+    for days, is_good in ((29.9, True), (30.1, False)):
+        with monkeypatch.context() as then:
+            then.setattr(TimestampSigner, "get_timestamp", lambda _, days=days: now - int(days * 86_400))
+            old = cookie(US)
+        assert US.is_signed_in(old) is is_good

@@ -3,6 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Event
 
+import msgspec
 import pytest
 
 from loopline.adapters.memory.counters import MemoryCounters
@@ -207,3 +208,38 @@ def test_threads_offer_at_once_and_the_law_holds():
     found = counters.read()
     assert found["answered"] == 2_400 == found["stored"] + found["repeated"] + found["dropped"]
     assert found["stored"] == log.end()
+
+
+def test_a_disk_that_fails_once_is_tried_again_and_nothing_is_lost():
+    class Failing(Moody):
+        troubles = 2
+
+        def append(self, predictions: Sequence[Prediction]) -> Appended:
+            if self.troubles:
+                self.troubles -= 1
+                raise OSError(5, "Input/output error")
+            return super().append(predictions)
+
+    log, counters = Failing(), MemoryCounters()
+    with capturing(log, counters) as capture:
+        capture.offer(prediction("p1"))
+    assert totals(counters) == {"answered": 1, "stored": 1}
+
+
+def test_while_the_log_fails_large_inputs_do_not_fill_the_memory():
+    log, counters = Moody(), MemoryCounters()
+    log.is_open.clear()
+    large = prediction("p", "x" * (1 << 20))
+    with capturing(log, counters) as capture:
+        for i in range(100):
+            capture.offer(msgspec.structs.replace(large, id=f"p{i}"))
+        assert capture.waiting == 63
+    assert totals(counters) == {"answered": 100, "dropped": 100}
+
+
+def test_a_failure_in_the_shadow_is_nobodys_failed_answer():
+    log, counters = MemoryLog(), MemoryCounters()
+    with capturing(log, counters) as capture:
+        capture.offer(prediction("p1"))
+        capture.offer(failure("p1~v2", arm="shadow", model="v2"))
+    assert totals(counters) == {"answered": 1, "stored": 1}

@@ -89,3 +89,9 @@ def test_a_label_outside_the_signature_is_refused_with_its_sample():
     with pytest.raises(InvalidRecord) as error:
         learnable([label("p9", label="meh")], allowed=LABELS)
     assert str(error.value) == "sample p9: label 'meh', expected one of negative, neutral, positive"
+
+
+def test_of_two_equally_sure_labels_for_one_input_the_earlier_sample_stands_in_any_order():
+    pair = [label("p1", label="neutral", posterior=(0.0, 0.9, 0.1)), label("p2", posterior=(0.0, 0.1, 0.9))]
+    for order in (pair, pair[::-1]):
+        assert [(s.sample, s.label) for s in learnable(order, allowed=LABELS).samples] == [("p1", "neutral")]

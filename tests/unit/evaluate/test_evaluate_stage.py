@@ -148,3 +148,9 @@ def test_more_rows_than_a_chunk_are_scored_in_order():
     ]
     verdict = House().judge(GOOD, OLD, fresh=many, anchor=[])
     assert (verdict.comparisons[0].challenger, verdict.comparisons[0].incumbent) == (1.0, 0.5)
+
+
+@pytest.mark.parametrize(("rows", "spends"), [(0, False), (29, False), (30, True)])
+def test_alpha_is_spent_exactly_when_a_pass_was_possible(rows, spends):
+    verdict = House().judge(GOOD, OLD, fresh=FRESH[:rows])
+    assert verdict.alpha == pytest.approx(0.0304 if spends else 0.0, abs=1e-4)

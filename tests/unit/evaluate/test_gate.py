@@ -153,3 +153,10 @@ def test_the_anchor_only_refuses_so_that_a_worse_challenger_passes_no_oftener_th
         guarded += conclude([decides, guards], leaks=[])[0] == "pass"
     assert guarded <= alone <= repeats * rule.alpha + 3 * np.sqrt(repeats * rule.alpha * (1 - rule.alpha))
     assert alone > 0
+
+
+def test_an_anchor_with_a_handful_of_differing_rows_does_not_fail_by_a_bootstrap():
+    rule = Rule("macro_f1", 0.02, 0.03)
+    found = anchor(part(both=21, losses=9), rule)
+    assert found.upper < -rule.margin
+    assert found.outcome == "inconclusive"

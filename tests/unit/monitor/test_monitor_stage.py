@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import settings as checks
 from hypothesis import strategies as st
 
+from loopline.monitor.histogram import histogram
 from loopline.monitor.stage import Measured, measure
 from loopline.monitor.ticks import SIGNALS
 from loopline.ports.prediction_log import Scores
@@ -242,3 +243,21 @@ def test_states_survive_their_stored_form() -> None:
     watcher.measure(1_500)
     for state in watcher.measurements.values():
         assert msgspec.json.decode(msgspec.json.encode(state), type=Measurement) == state
+
+
+def test_the_threshold_is_the_mean_over_the_ticks_of_the_reference() -> None:
+    rows = log_of(tops((0.6, 800)))
+    busy = START_US + 699 * STEP_US + np.arange(1, 101) * (STEP_US // 300)
+    watcher = Watcher(rows._replace(at_us=np.concatenate([rows.at_us[:700], busy])))
+    watcher.measure(800)
+    assert watcher.state().threshold == pytest.approx(12.66 + np.log(300) / 8, abs=0.01)
+
+
+def test_what_a_version_answered_before_it_went_live_is_not_its_reference() -> None:
+    rows = log_of(tops((0.9, 300), (0.5, 1_000)))
+    found = measure(
+        FixedScores(rows), version="v1", previous=(), raised=(), since=300, until=1_300, settings=SETTINGS, now=NOW
+    )
+    assert found.signals == ()
+    (state,) = (state for state in found.measurements if state.signal == "top-probability")
+    assert state.reference == tuple(histogram(rows.top[300:1_100]).tolist())

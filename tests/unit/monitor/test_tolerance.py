@@ -39,3 +39,10 @@ def test_a_single_tick_or_a_single_score_says_nothing_about_spread() -> None:
 
 def test_tolerance_is_at_most_everything() -> None:
     assert tolerance([histogram(np.array([0.5]))]) == 1.0
+
+
+def test_a_days_rhythm_of_three_spreads_is_no_drift() -> None:
+    """Ticks whose share of low scores swings by a standard deviation of 0.1 around a half."""
+    shares = [0.4, 0.6] * 10
+    ticks = [histogram(np.repeat([0.25, 0.75], [round(1_000 * s), round(1_000 * (1 - s))])) for s in shares]
+    assert 0.22 < tolerance(ticks) < 0.32

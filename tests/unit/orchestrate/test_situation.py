@@ -8,13 +8,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loopline.adapters.memory.log import MemoryLog
+from loopline.orchestrate.decide import decide
 from loopline.orchestrate.runner import Runner
 from loopline.orchestrate.situation import CHUNK, gather
 from loopline.ports.prediction_log import Scores
+from loopline.records.command import Judge
 from loopline.records.ids import VersionName
 from loopline.records.prediction import Prediction
 from loopline.records.settings import RolloutSettings
-from loopline.testing.factories import NOW, cadence, cycle, entry, model_version, prediction, rollout, settings, split
+from loopline.testing.factories import (
+    NOW,
+    cadence,
+    cycle,
+    entry,
+    model_version,
+    prediction,
+    rollout,
+    settings,
+    split,
+    verdict,
+)
 from loopline.testing.prediction_log import failure
 from loopline.testing.rooms import Rooms, rooms
 
@@ -167,3 +180,28 @@ def test_waiting_for_rare_rows_of_the_live_version_does_not_read_the_log_at_each
     log.append([prediction(f"q{n}") for n in range(1_000)])
     runner.tick()
     assert log.read[1:] == [(0, 3_020)]
+
+
+def test_each_judgement_that_spent_alpha_makes_the_next_one_stricter_and_the_others_do_not() -> None:
+    house, spent = rooms(now=NOW), ((1, 0.03), (2, 0.0), (3, 0.007))
+    judged = [verdict(id=f"cycle-{number}", cycle=number, alpha=alpha) for number, alpha in spent]
+    house.ledger.commit(
+        entry("e", *judged, cycle(4, phase="trained"), model_version("v5", cycle=4), split(), cadence())
+    )
+    (judge,) = [command for command in decide(gather(house), NOW) if isinstance(command, Judge)]
+    assert judge.decision == 3
+
+
+def test_rows_of_other_versions_and_rows_asked_by_name_are_of_no_arm() -> None:
+    log = MemoryLog()
+    log.append(
+        [
+            prediction("p1"), prediction("p2", model="v0"), prediction("p3", arm="direct"),
+            failure("p3~v1", arm="direct"), prediction("p4", arm="canary", model="v0"),
+            failure("p5~v2", arm="direct", model="v2"),
+        ]
+    )  # fmt: skip
+    live = gather(on_trial(log)).live
+    assert live is not None
+    tallies = [(arm.answers, arm.failures) for arm in (live.incumbent, live.shadow, live.canary)]
+    assert tallies == [(1, 0), (0, 0), (0, 0)]

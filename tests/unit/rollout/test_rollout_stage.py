@@ -225,3 +225,24 @@ def rolled_back_share(rate: float, runs: int) -> float:
 @pytest.mark.parametrize("rate", [0.01, 0.05, 0.3])
 def test_a_whole_rollout_of_an_equal_version_is_rolled_back_by_evidence_at_most_alpha_of_the_time(rate: float) -> None:
     assert rolled_back_share(rate, runs=120) <= RULES.alpha
+
+
+@pytest.mark.parametrize("trial", [arm(100, 60), arm(130, 40, 5)])
+def test_a_full_step_does_not_outrun_the_guards(trial: ArmTally) -> None:
+    step = in_canary()
+    back = move(step.split, step.rollout, evidence(incumbent=arm(900, 1), canary=trial))
+    assert back is not None
+    assert (back.rollout.state, back.split.incumbent, back.split.challenger) == ("rolled_back", "v1", None)
+
+
+def test_four_failures_in_a_row_are_no_reason_to_end_it() -> None:
+    step = in_canary()
+    assert move(step.split, step.rollout, evidence(incumbent=arm(400, 80), canary=arm(50, 4, 4))) is None
+
+
+def test_the_horizon_of_a_canary_step_begins_with_the_step() -> None:
+    begun = started()
+    waited = structs.replace(begun.rollout, since=NOW - timedelta(seconds=RULES.horizon_seconds - 1))
+    step = move(begun.split, waited, evidence(incumbent=arm(900), shadow=arm(300)))
+    assert step is not None
+    assert (step.rollout.state, step.rollout.since) == ("canary", NOW)

@@ -22,7 +22,7 @@ def test_vectors_have_unit_length_or_are_zero(texts: list[str]) -> None:
 
 
 @given(st.text(max_size=40))
-def test_case_and_blanks_do_not_matter(text: str) -> None:
+def test_blanks_around_a_text_do_not_matter(text: str) -> None:
     assert np.array_equal(*char_ngrams([text, f"  {text}\n"]))
 
 

@@ -233,3 +233,30 @@ def test_stated_probabilities_hold_for_the_whole_recipe() -> None:
             stated[c.content, c.draw] = c.probability
     gaps = [abs(counts[key] / runs - p) / np.sqrt(p * (1 - p) / runs + 1e-4) for key, p in stated.items()]
     assert max(gaps) < 4.5
+
+
+def test_near_duplicates_beyond_the_first_candidates_are_not_asked_about_again() -> None:
+    kinds = ["chess in the garden", "the storm took our phone", "monday coffee", "a river film", "music", "late sun"]
+    alike = [f"{' ' * (i // 6)}{kinds[i % 6]}" for i in range(120)]  # all more uncertain than the unlike ones
+    rows = rows_of(alike + sentences(60), p=[0.5 + 0.0005 * i for i in range(120)] + [0.9] * 60)
+    selection = choose(rows, budget=10, explore=0.0, strategy="margin.v1")
+    drawn = [str(TEXT.decode(bytes.fromhex(c.content))).strip() for c in selection.candidates]
+    assert len(set(drawn)) == len(drawn) == 10
+    assert selection.pool_distinct == 66
+
+
+def test_of_equal_rows_of_one_version_the_earlier_stands() -> None:
+    rows = rows_of(["same", "same"], p=[0.9, 0.6])._replace(id=np.array(["late-name", "early-name"], object))
+    assert [c.prediction for c in choose(rows).candidates] == ["late-name"]
+
+
+def test_tables_that_are_alike_but_not_the_same_are_samples_of_their_own() -> None:
+    turn = np.radians(np.arange(0, 360, 6))
+    table = np.stack([np.cos(turn), np.sin(turn), np.zeros(60)], axis=1).tolist()  # neighbours: cosine 0.9945
+    assert choose(rows_of(table), budget=60, signature=TABLE).pool_distinct == 60
+
+
+@pytest.mark.parametrize(("budget", "audit"), [(4, 0), (5, 1), (14, 1), (15, 2)])
+def test_the_audit_share_is_rounded_half_up(budget: int, audit: int) -> None:
+    candidates = choose(rows_of(sentences(50)), budget=budget, explore=0.1).candidates
+    assert sum(c.draw == "audit" for c in candidates) == audit

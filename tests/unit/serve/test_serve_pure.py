@@ -273,3 +273,18 @@ def test_broken_checks_are_told_apart(content, message):
 def test_what_is_no_distribution_is_a_failure_of_the_model(p, message):
     with pytest.raises(InvalidRecord, match=message):
         sound(np.array(p, np.float32), rows=1, classes=2)
+
+
+def test_one_broken_rule_does_not_settle_what_may_come_back():
+    trouble = {
+        "v1": None,
+        "v2": Unavailable("object store", reason="no answer"),
+        "v0": Conflict("x", found="y", expected="z"),
+    }
+
+    def load(name: str) -> Loaded:
+        if trouble[name]:
+            raise trouble[name]
+        return loaded(name)
+
+    assert not survey(split(5_000, keep=("v0",)), load=load).is_settled
