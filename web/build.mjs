@@ -2,7 +2,7 @@
 import { build } from "esbuild";
 
 await build({
-  entryPoints: ["src/app.ts", "src/overview.ts", "src/annotate.ts", "src/style.css", "src/mark.svg"],
+  entryPoints: ["src/app.ts", "src/overview.ts", "src/annotate.ts", "src/query.ts", "src/style.css", "src/mark.svg"],
   bundle: true,
   format: "esm",
   target: "es2022",

@@ -24,7 +24,7 @@ IMPURE = {"os", "sys", "time", "socket", "sqlite3", "subprocess", "threading", "
 ALSO_PURE = {
     "select": {"faiss"},
     "dataset": {"pyarrow", "io"},  # a version is a Parquet object, encoded in memory
-    "capture": {"threading"},  # the queue between the answering threads and the writer
+    "capture": {"threading", "re2"},  # the writer's thread; patterns that take linear time whatever they meet
 }
 FILE_LINES, CORE_LINES, STAGE_LINES, STATEMENTS, METHODS = 400, 8_000, 80, 30, 5
 KINDS_OF_CLASS = {"Protocol", "Struct", "NamedTuple", "Enum", "IntEnum", "StrEnum", "Generic", "TypedDict"}
@@ -90,9 +90,20 @@ def test_no_file_is_too_long():
     assert not long
 
 
+def lines_of_code(path: Path) -> int:
+    """Lines that hold neither a docstring nor a comment alone, and are not blank."""
+    told: set[int] = set()
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            told |= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    found = enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+    return sum(bool(line.strip()) and line.strip()[0] != "#" and number not in told for number, line in found)
+
+
 def test_the_core_can_be_read_in_a_day():
     core = [path for path in python_files(SOURCE) if path.relative_to(SOURCE).parts[0] not in NOT_CORE]
-    assert sum(map(lines, core)) < CORE_LINES
+    assert sum(map(lines_of_code, core)) < CORE_LINES
+    assert sum(map(lines, core)) < 2 * CORE_LINES
 
 
 def test_no_function_is_too_long():

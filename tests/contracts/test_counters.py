@@ -44,6 +44,55 @@ class TestFileCounters(CountersContract):
         writer.add("stored", 7)
         assert reader.read()["stored"] == 7
 
+    def test_two_processes_add_each_to_its_own_page_and_read_the_sum(self) -> None:
+        other = self.path.with_name("other")
+        server, recorder = FileCounters(self.path, beside=[other]), FileCounters(other, beside=[self.path])
+        server.add("answered", 5)
+        server.add("dropped", 1)
+        recorder.settle({"stored": 3, "dropped": 1}, through=4)
+        expected = dict.fromkeys(NAMES, 0) | {"answered": 5, "dropped": 2, "stored": 3}
+        assert server.read() == recorder.read() == expected
+        assert (server.settled(), recorder.settled()) == (0, 4)
+        assert FileCounters(other).read() == dict.fromkeys(NAMES, 0) | {"dropped": 1, "stored": 3}
+
+    def test_kill_9_leaves_no_half_of_a_settlement(self) -> None:
+        program = """
+            import sys
+            from pathlib import Path
+            from loopline.adapters.spool.counters import FileCounters
+            counters = FileCounters(Path(sys.argv[1]))
+            through = counters.settled()
+            while True:
+                through += 1
+                counters.settle({"answered": 1, "stored": 1, "sampled_out": 1}, through=through)
+        """
+        counters, before = FileCounters(self.path), 0
+        for _ in range(5):
+            with subprocess.Popen([sys.executable, "-c", textwrap.dedent(program), str(self.path)]) as process:
+                while counters.settled() < before + 3_000:
+                    pass
+                process.kill()
+            counters.close()
+            counters = FileCounters(self.path)
+            totals, before = counters.read(), counters.settled()
+            assert totals == dict.fromkeys(NAMES, 0) | dict.fromkeys(("answered", "stored", "sampled_out"), before)
+        counters.close()
+
+    @pytest.mark.parametrize("marked", [0, 1])
+    def test_a_settlement_that_was_cut_short_counts_from_its_mark_on(self, marked: int) -> None:
+        counters = FileCounters(self.path)
+        counters.settle({"stored": 7}, through=3)
+        counters.close()
+        with self.path.open("r+b") as file:
+            file.seek(256 * 8)
+            file.write(marked.to_bytes(8, "little"))
+            file.seek((256 + 1 + NAMES.index("stored")) * 8)
+            file.write((9).to_bytes(8, "little"))
+            file.seek((256 + 255) * 8)
+            file.write((4).to_bytes(8, "little"))
+        again = FileCounters(self.path)
+        assert (again.read()["stored"], again.settled()) == ((9, 4) if marked else (7, 3))
+
     def test_the_layout_is_the_documented_one(self) -> None:
         counters = FileCounters(self.path)
         counters.add("answered", 258)

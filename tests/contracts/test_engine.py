@@ -1,6 +1,7 @@
 import os
 import warnings
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,12 +16,17 @@ from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from loopline.adapters.memory.engine import MemoryEngine, linear
+from loopline.adapters.onnx.conversion import converted as as_onnx
 from loopline.adapters.onnx.engine import OnnxEngine
+from loopline.adapters.pillow.engine import ImageEngine
+from loopline.adapters.python.engine import PythonEngine
+from loopline.adapters.python.engine import package as by_factory
 from loopline.adapters.sklearn.engine import SklearnEngine, package
 from loopline.errors import InvalidRecord
 from loopline.ports.engine import Engine
 from loopline.records.signature import Signature
 from loopline.testing.engine import REVERSED, TEXTS, EngineContract
+from loopline.testing.engine import TABLE as TWO
 from loopline.testing.scene import LABELS, SIGNATURE
 
 TABLE = Signature(input="tabular", width=4, labels=("a", "b", "c"))
@@ -37,6 +43,12 @@ def of_texts() -> object:
     return make_pipeline(words, LogisticRegression(C=10)).fit(CORPUS, RATED)
 
 
+@cache
+def of_numbers() -> object:
+    x = np.random.default_rng(3).normal(size=(60, 2)) * 3
+    return LogisticRegression().fit(x, np.array(LABELS)[np.digitize(x[:, 0], (-1, 1))])
+
+
 class TestMemoryEngine(EngineContract):
     engine_name = "sklearn"
 
@@ -46,11 +58,31 @@ class TestMemoryEngine(EngineContract):
     def artifact(self) -> bytes:
         return linear({"good": (-1.0, 0.0, 1.0), "bad": (1.0, 0.0, -1.0)})
 
+    def table(self) -> bytes:
+        return linear({"0": (-1.0, 0.0, 1.0)})
+
     def test_it_fails_when_it_is_told_to(self) -> None:
         model = MemoryEngine().load(linear({}, fails_on="boom"), engine="sklearn", signature=SIGNATURE)
         assert model.predict(["quiet"]).shape == (1, 3)
         with pytest.raises(RuntimeError, match="no answer for 'boom'"):
             model.predict(["quiet", "a boom"])
+
+
+class TestMemoryCommittee(EngineContract):
+    engine_name = "onnx"
+
+    def make(self) -> Engine:
+        return MemoryEngine()
+
+    def artifact(self) -> bytes:
+        return linear({"good": (-1.0, 0.0, 1.0), "bad": (1.0, 0.0, -1.0)}, is_committee=True)
+
+    def table(self) -> bytes:
+        return linear({"0": (-1.0, 0.0, 1.0)}, is_committee=True)
+
+    def test_it_gives_what_it_is_asked_for(self) -> None:
+        said = self.loaded().observe(["good", "bad"], extras=frozenset({"members", "embedding"}))
+        assert (said.members.shape, said.embedding.tolist()) == ((2, 3, 3), [[-1, 0, 1], [1, 0, -1]])
 
 
 class TestSklearnEngine(EngineContract):
@@ -61,6 +93,9 @@ class TestSklearnEngine(EngineContract):
 
     def artifact(self) -> bytes:
         return package(of_texts(), signature=SIGNATURE)
+
+    def table(self) -> bytes:
+        return package(of_numbers(), signature=TWO)
 
     def test_it_says_what_the_estimator_says(self) -> None:
         expected = of_texts().predict_proba(list(TEXTS))
@@ -144,6 +179,36 @@ class TestOnnxEngine(EngineContract):
     def artifact(self) -> bytes:
         return converted(zipmap=False)
 
+    def table(self) -> bytes:
+        return as_onnx(of_numbers(), width=2)
+
+
+class TestConvertedOnnxEngine(EngineContract):
+    engine_name = "onnx"
+
+    def make(self) -> Engine:
+        return ImageEngine(OnnxEngine())
+
+    def artifact(self) -> bytes:
+        model = make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), LogisticRegression(C=10))
+        return as_onnx(model.fit(CORPUS, RATED), width=0)
+
+    def table(self) -> bytes:
+        return as_onnx(of_numbers(), width=2)
+
+
+class TestPythonEngine(EngineContract):
+    engine_name = "python"
+
+    def make(self) -> Engine:
+        return PythonEngine()
+
+    def artifact(self) -> bytes:
+        return by_factory("factories.py:of_texts", folder=Path(__file__).parent)
+
+    def table(self) -> bytes:
+        return by_factory("factories.py:of_numbers", folder=Path(__file__).parent)
+
 
 class TestOnnxEngineWithMaps(EngineContract):
     engine_name = "onnx"
@@ -153,6 +218,9 @@ class TestOnnxEngineWithMaps(EngineContract):
 
     def artifact(self) -> bytes:
         return converted(zipmap=True)
+
+    def table(self) -> bytes:
+        return as_onnx(of_numbers(), width=2, is_double=True)
 
     def test_maps_name_their_classes_whatever_the_order(self) -> None:
         straight, turned = self.loaded().predict(TEXTS), self.loaded(REVERSED).predict(TEXTS)

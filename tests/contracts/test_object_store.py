@@ -3,13 +3,16 @@
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from loopline.adapters.files.objects import FileObjects
+from loopline.adapters.files.objects import FileObjects, is_valid_link
 from loopline.adapters.memory.objects import MemoryObjects
 from loopline.errors import Unavailable
+from loopline.records.ids import Digest
 from loopline.testing.factories import digest
 from loopline.testing.object_store import ObjectStoreContract
 
@@ -25,7 +28,18 @@ class TestFileObjects(ObjectStoreContract):
         self.folder = tmp_path
 
     def make(self) -> FileObjects:
-        return FileObjects(Path(tempfile.mkdtemp(dir=self.folder)) / "objects")
+        self.root = Path(tempfile.mkdtemp(dir=self.folder)) / "objects"
+        return FileObjects(self.root, secret=b"secret")
+
+    def beside(self, _: FileObjects) -> FileObjects:
+        return FileObjects(self.root, secret=b"secret")
+
+    def follow(self, link: str) -> bytes:
+        address = urlsplit(link)
+        (until,), (signature,) = (parse_qs(address.query)[key] for key in ("until", "signature"))
+        name = Digest(address.path.removeprefix("/objects/"))
+        assert is_valid_link(name, until=until, signature=signature, secret=b"secret", now=time.time())
+        return FileObjects(self.root).get(name)
 
     def test_a_damaged_file_is_found_out_and_mended_by_putting_it_again(self) -> None:
         store = self.make()

@@ -14,11 +14,17 @@ from sqlalchemy import Engine, text
 from loopline.adapters.sql.answers import SqlAnswerBook
 from loopline.adapters.sql.database import HEAD, open_database, reading, writing
 from loopline.adapters.sql.ledger import SqlLedger
+from loopline.adapters.sql.manifest import SqlManifest
+from loopline.adapters.sql.offsets import SqlOffsets
+from loopline.adapters.sql.outcomes import SqlOutcomes
 from loopline.adapters.sql.queue import SqlTaskQueue
 from loopline.adapters.sql.tables import METADATA
 from loopline.errors import Unavailable
 from loopline.testing import factories as one
 from loopline.testing.ledger import LedgerContract
+from loopline.testing.manifest import ManifestContract
+from loopline.testing.offsets import OffsetsContract
+from loopline.testing.outcome_book import OutcomeBookContract
 from loopline.testing.task_queue import AnswersContract, Desk, TaskQueueContract
 
 pytest.importorskip("psycopg", reason="the PostgreSQL driver psycopg is not installed")
@@ -72,6 +78,24 @@ class OnPostgresql:
 class TestPostgresqlLedger(OnPostgresql, LedgerContract):
     def make(self) -> SqlLedger:
         return SqlLedger(self.empty())
+
+
+class TestPostgresqlManifest(OnPostgresql, ManifestContract):
+    def make(self) -> SqlManifest:
+        return SqlManifest(self.empty())
+
+    def beside(self, _: SqlManifest) -> SqlManifest:
+        return SqlManifest(self.engine)
+
+
+class TestPostgresqlOffsets(OnPostgresql, OffsetsContract):
+    def make(self) -> SqlOffsets:
+        return SqlOffsets(self.empty())
+
+
+class TestPostgresqlOutcomes(OnPostgresql, OutcomeBookContract):
+    def make(self) -> SqlOutcomes:
+        return SqlOutcomes(self.empty())
 
 
 class TestPostgresqlTaskQueue(OnPostgresql, TaskQueueContract, AnswersContract):

@@ -30,6 +30,7 @@ RECORDS: tuple[Stored, ...] = (
     make.cycle(),
     make.cadence(),
     make.standing(),
+    make.api_key(per_second=100.0),
 )
 
 

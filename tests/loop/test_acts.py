@@ -6,12 +6,14 @@ import pytest
 
 from loopline.orchestrate import known
 from loopline.orchestrate.acts import Made, act
-from loopline.records.command import Advance, CutDataset, Judge, Measure, key_of
+from loopline.records.command import Advance, CutDataset, Judge, Measure, Select, key_of
 from loopline.records.dataset import DatasetVersion
 from loopline.records.evaluation import Verdict
 from loopline.records.ids import VersionName
+from loopline.records.keys import entity_of
 from loopline.records.label import Label
 from loopline.records.rollout import Rollout
+from loopline.records.segment import Pin
 from loopline.records.settings import CaptureSettings, GateSettings, MonitorSettings, TrainSettings
 from loopline.records.signal import Measurement, Signal
 from loopline.testing.factories import (
@@ -124,3 +126,11 @@ def test_a_signal_that_is_raised_is_not_raised_again_at_each_tick(loop: Scripted
     signals = [signal.signal for signal in loop.ledger.all(Signal, loop.house.settings.name)]
     assert signals
     assert len(signals) == len(set(signals))
+
+
+def test_what_a_selection_was_made_from_is_held_for_as_long_as_it_can_be_replayed(loop: ScriptedLoop) -> None:
+    loop.send([text_of(i, is_new=True) for i in range(120)])
+    opened = cycle(3, after=20, until=loop.log.end())
+    found = made(loop, Select(id=key_of("select"), cycle=opened, model=V1, reason=""))
+    (pin,) = loop.house.manifest.pins(loop.house.settings.name)
+    assert pin == Pin(holder=entity_of(found.records[0]), after=20, until=loop.log.end())

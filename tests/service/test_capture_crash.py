@@ -1,100 +1,172 @@
-"""A server killed with -9 under load: every answer that left is stored, or counted as dropped."""
+"""Capture under kill -9, of the process that answers and of the one that records: no answer is lost, none doubled."""
 
+import fcntl
+import json
 import os
 import signal
 import subprocess
 import sys
-import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
+from typing import Any
 
-import httpx
 import pytest
 
 from loopline.adapters.spool.counters import FileCounters
 from loopline.adapters.spool.log import SpoolLog
-from loopline.capture.stage import Capture
-from loopline.testing.factories import LOOP
+from loopline.apps.recorder.words import COUNTERS, LOCK, OWN_COUNTERS
 
 pytestmark = pytest.mark.service
 
-INFER = f"/v2/models/{LOOP}/infer"
+SERVER = Path(__file__).with_name("answering.py")
 
-SERVER = """
-    import sys
-    from pathlib import Path
-    sys.path.insert(0, sys.argv[1])
-    import uvicorn
-    import test_inference_http as test
-    served = test.Served(Path(sys.argv[2]))
-    print("lost", served.capture.lost, flush=True)
-    class Server(uvicorn.Server):
-        async def startup(self, sockets=None):
-            await super().startup(sockets=sockets)
-            print(self.servers[0].sockets[0].getsockname()[1], flush=True)
-    Server(uvicorn.Config(served.application, port=0, lifespan="off", log_level="warning")).run()
-"""
+
+class Answering:
+    """The program ``answering.py``, and what it said."""
+
+    def __init__(self, process: subprocess.Popen[str], folder: Path) -> None:
+        self.process, self.folder = process, folder
+        self.lost: int = json.loads(process.stdout.readline())["lost"]
+
+    def recorder(self) -> int:
+        return int((self.folder / LOCK).read_text())
+
+    def stop(self) -> dict[str, Any]:
+        """End it in order; its last words."""
+        self.process.stdin.close()
+        *_, last = self.process.stdout
+        assert self.process.wait() == 0
+        return json.loads(last)
 
 
 @contextmanager
-def process(folder: Path) -> Iterator[tuple[subprocess.Popen[str], int, str]]:
-    here = Path(__file__).parent
-    command = [sys.executable, "-c", textwrap.dedent(SERVER), str(here), str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+def answering(
+    folder: Path, name: str = "a", *, threads: int = 4, buffer_mb: int = 16, pause: float = 0.002
+) -> Iterator[Answering]:
+    command = [sys.executable, SERVER, folder, name, str(threads), str(buffer_mb), str(pause)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
-            lost = int(running.stdout.readline().split()[1])
-            yield running, lost, f"http://127.0.0.1:{int(running.stdout.readline())}"
+            yield Answering(process, folder)
         finally:
-            running.kill()
+            process.kill()
 
 
-def test_after_kill_9_under_load_every_answer_is_stored_or_counted_as_dropped(tmp_path):
-    answered: list[str] = []
-    totals = {}
-    for life in range(2):
-        with process(tmp_path) as (running, lost, url):
-            assert lost == totals.get("unaccounted", 0)
-            clients = [Thread(target=_hammer, args=(url, f"{life}-{number}", answered)) for number in range(6)]
-            for client in clients:
-                client.start()
-            wanted = len(answered) + 250
-            while len(answered) < wanted and all(client.is_alive() for client in clients):
-                time.sleep(0.005)
-            os.kill(running.pid, signal.SIGKILL)
-            for client in clients:
-                client.join()
-        counters, log = FileCounters(tmp_path / "counters"), SpoolLog(tmp_path / "spool.db")
-        totals, held = counters.read(), log.end()
-        totals["unaccounted"] = totals["answered"] - held - totals["repeated"] - totals["dropped"]
-        counters.close()
-        log.close()
-        assert totals["unaccounted"] >= 0
-    counters, log = FileCounters(tmp_path / "counters"), SpoolLog(tmp_path / "spool.db")
-    capture = Capture(log, counters=counters)
-    capture.close()
-    after = counters.read()
-    assert capture.lost == totals["unaccounted"]
-    assert after["answered"] == after["stored"] + after["dropped"]
-    assert after["stored"] == log.end()
-    assert after["answered"] >= len(answered)
-    held = set(log.scores(after=0, until=log.end()).id.tolist())
-    assert len(set(answered) - held) <= after["dropped"]
-    assert len(held) == log.end()
-    log.close()
+def until(happened: Callable[[], object]) -> None:
+    for _ in range(6_000):
+        if happened():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it never happened")
+
+
+def wait_for_recorder_to_end(folder: Path) -> None:
+    lock = os.open(folder / LOCK, os.O_RDWR)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    finally:
+        os.close(lock)
+
+
+def answered(folder: Path) -> list[str]:
+    return (folder / "answered").read_text().split("\n")[:-1] if (folder / "answered").exists() else []
+
+
+def totals(folder: Path) -> dict[str, int]:
+    counters = FileCounters(folder / COUNTERS, beside=(folder / OWN_COUNTERS,))
+    found = counters.read()
     counters.close()
+    return found
 
 
-def _hammer(url: str, name: str, answered: list[str]) -> None:
-    asked = {"inputs": [{"name": "text", "shape": [1], "datatype": "BYTES", "data": ["good film"]}]}
-    number = 0
-    with httpx.Client(base_url=url, timeout=10) as client:
-        while True:
-            number += 1
-            try:
-                response = client.post(INFER, json=asked | {"id": f"{name}-{number}"})
-            except httpx.TransportError:
-                return
-            answered.append(response.json()["id"])
+def stored(folder: Path) -> list[str]:
+    log = SpoolLog(folder / "log" / "spool.db")
+    ids = log.scores(after=0, until=log.end()).id.tolist()
+    log.close()
+    return ids
+
+
+def test_after_kill_9_of_the_server_the_recorder_stores_what_waits_and_goes(tmp_path):
+    threads, unaccounted = 4, 0
+    for life in range(3):
+        with answering(tmp_path, f"life{life}", threads=threads) as server:
+            assert server.lost == unaccounted
+            wanted = len(answered(tmp_path)) + 500
+            until(lambda wanted=wanted: len(answered(tmp_path)) >= wanted)
+            server.process.kill()
+        wait_for_recorder_to_end(tmp_path)
+        found, held = totals(tmp_path), stored(tmp_path)
+        assert set(answered(tmp_path)) <= set(held)
+        assert len(held) == len(set(held)) == found["stored"]
+        # Each thread can have been killed after it counted an answer and before it put it into the ring.
+        unaccounted = found["answered"] - found["stored"] - found["dropped"]
+        assert 0 <= unaccounted <= threads
+    with answering(tmp_path, "last") as server:
+        assert server.lost == unaccounted
+        assert server.stop()["troubles"] == []
+    found = totals(tmp_path)
+    assert found["answered"] == found["stored"] + found["dropped"]
+    assert found["dropped"] <= 3 * threads
+    assert set(answered(tmp_path)) <= set(stored(tmp_path))
+
+
+def test_after_kill_9_of_the_recorder_again_and_again_nothing_is_lost_and_nothing_doubled(tmp_path):
+    kills = 6
+    with answering(tmp_path) as server:
+        for kill in range(kills):
+            wanted = len(answered(tmp_path)) + 300
+            until(lambda wanted=wanted: len(answered(tmp_path)) >= wanted)
+            before = server.recorder()
+            os.kill(before, signal.SIGKILL)
+            until(lambda before=before: server.recorder() != before)
+            until(lambda kill=kill: len(stored(tmp_path)) > 100 * kill)
+        last = server.stop()
+    assert last["troubles"] == [f"the recorder died {kills} times; it is started again"]
+    found, held = totals(tmp_path), stored(tmp_path)
+    assert found["answered"] == found["stored"] == len(answered(tmp_path)) > 300 * kills
+    assert {found[name] for name in ("repeated", "dropped", "sampled_out")} == {0}
+    assert sorted(held) == sorted(answered(tmp_path))
+
+
+def test_both_killed_at_once_lose_nothing_that_was_answered(tmp_path):
+    threads, lives = 3, 4
+    for life in range(lives):
+        with answering(tmp_path, f"life{life}", threads=threads) as server:
+            wanted = len(answered(tmp_path)) + 300
+            until(lambda wanted=wanted: len(answered(tmp_path)) >= wanted)
+            os.kill(server.recorder(), signal.SIGKILL)
+            server.process.kill()
+    wait_for_recorder_to_end(tmp_path)
+    with answering(tmp_path, "last") as server:
+        server.stop()
+    found, held = totals(tmp_path), stored(tmp_path)
+    assert found["answered"] == found["stored"] + found["dropped"]
+    assert (found["stored"], found["repeated"]) == (len(held), 0)
+    assert len(held) == len(set(held))
+    assert set(answered(tmp_path)) <= set(held)
+    assert found["dropped"] <= lives * threads
+
+
+def test_a_recorder_that_stands_still_fills_the_ring_and_stops_nobody(tmp_path):
+    with answering(tmp_path, threads=2, buffer_mb=1, pause=0) as server:
+        until(lambda: totals(tmp_path)["stored"] > 100)
+        recorder = server.recorder()
+        os.kill(recorder, signal.SIGSTOP)
+        until(lambda: totals(tmp_path)["dropped"] > 10_000)
+        found = totals(tmp_path)
+        memory = _peak_mb(server.process.pid)
+        until(lambda: totals(tmp_path)["dropped"] > found["dropped"] + 20_000)
+        assert _peak_mb(server.process.pid) < memory + 5
+        os.kill(recorder, signal.SIGCONT)
+        until(lambda: totals(tmp_path)["stored"] > found["stored"] + 500)
+        server.stop()
+    found, held = totals(tmp_path), stored(tmp_path)
+    assert found["answered"] == found["stored"] + found["dropped"] == len(answered(tmp_path))
+    assert len(held) == len(set(held)) == found["stored"]
+    assert set(held) <= set(answered(tmp_path))
+
+
+def _peak_mb(process: int) -> float:
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1_024

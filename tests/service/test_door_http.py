@@ -212,3 +212,32 @@ def test_another_site_cannot_sign_a_browser_in(talk, headers):
 @pytest.mark.parametrize("path", ["/v2/models/sentiment/infer", "/v2", "/v1/predictions"])
 def test_a_foreign_host_name_is_misdirected_from_inference_too(ask, path):
     assert ask("POST", path, headers={"host": "evil.example"}).status_code == 421
+
+
+OUTSIDE = ["templates/base.html", "render.py", "../../../../../../etc/passwd"]
+
+
+@pytest.mark.parametrize("up", ["../", "..%2f", "%2e%2e/", "%2e%2e%2f", "..%5c", "....//", "x/../../"])
+@pytest.mark.parametrize(
+    "root", ["/static/", "/objects/", "/data/", "/models/", "/signals/", "/api/signals/", "/cycles/"]
+)
+def test_no_path_leads_out_of_its_root(talk, ask, root, up):
+    for outside in OUTSIDE:
+        for answer in (ask("GET", f"{root}{up}{outside}"), talk(lambda client, p=root + up + outside: client.get(p))):
+            assert answer.status_code in (401, 403, 404), answer.status_code
+            assert "root:" not in answer.text
+            assert "{% block" not in answer.text
+            assert "import" not in answer.text
+
+
+def test_static_files_need_no_token_but_their_neighbours_do(talk):
+    assert talk(lambda client: client.get("/static/none.css")).status_code == 404
+    for path in ("/static/../api/status", "/static/..%2fapi/status", "/static", "/staticx"):
+        assert talk(lambda client, p=path: client.get(p)).status_code == 401
+
+
+@pytest.mark.parametrize("size", [(1 << 20) + 1, 3 << 20])
+def test_a_body_over_the_limit_is_413_and_says_what_is_expected(ask, size):
+    answer = ask("POST", "/api/claim", content=b"x" * size, headers={"content-type": "application/json"})
+    assert answer.status_code == 413
+    assert error_of(answer) == "request: found a body over 1 MiB, expected less; send it in parts"

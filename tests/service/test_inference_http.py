@@ -29,15 +29,24 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
+from loopline.adapters.memory.frames import MemoryFrames
 from loopline.adapters.memory.ledger import MemoryLedger
 from loopline.adapters.memory.objects import MemoryObjects
 from loopline.adapters.sklearn.engine import SklearnEngine, package
 from loopline.adapters.spool.counters import FileCounters
 from loopline.adapters.spool.log import SpoolLog
 from loopline.adapters.system.clock import SystemClock
+from loopline.apps.http.admission import Admission
+from loopline.apps.http.crew import Crew
+from loopline.apps.http.endpoint import Endpoint
+from loopline.apps.http.identity import Identity
 from loopline.apps.http.inference import make_inference
+from loopline.apps.http.meter import Meter
+from loopline.apps.http.shortway import ShortWay, connections_of
+from loopline.apps.recorder.opening import recording_rules
 from loopline.capture.reserve import role_of
-from loopline.capture.stage import Capture
+from loopline.capture.stage import Capture, Recorder
+from loopline.ports.engine import Shelf
 from loopline.records.ids import PredictionId
 from loopline.records.model import Checks
 from loopline.records.rollout import TrafficSplit
@@ -59,22 +68,20 @@ def estimator(regularisation: float) -> Any:
 
 
 MODELS = {"v1": 1.0, "v2": 10.0}
+TOKEN = "the-token"
+SHOWN = {"authorization": f"Bearer {TOKEN}"}
 
 
 class Served:
     """One gateway with v1 live and v2 kept, its log and counters in a folder, behind a real server."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, is_live: bool = True) -> None:
         self.settings = settings(capture=CaptureSettings(group_by="user", reserve=0.25))
         self.log, self.counters = SpoolLog(folder / "spool.db"), FileCounters(folder / "counters")
-        self.capture = Capture(self.log, counters=self.counters)
-        self.gateway = Gateway(
-            self.settings,
-            clock=SystemClock(),
-            counters=self.counters,
-            role=lambda group: role_of(group, secret=b"secret", share=0.25),
-            record=self.capture.offer,
-        )
+        queue, rules = MemoryFrames(size=64 << 20), recording_rules(self.settings, secret=b"secret")
+        self.capture = Capture(queue, counters=self.counters)
+        self.recorder = Recorder(queue, log=self.log, objects=MemoryObjects(), counters=self.counters, rules=rules)
+        self.gateway = Gateway(self.settings, clock=SystemClock(), counters=self.counters, record=self.capture.offer)
         ledger, objects = MemoryLedger(), MemoryObjects()
         for name, regularisation in MODELS.items():
             model = estimator(regularisation)
@@ -82,21 +89,40 @@ class Served:
             checks = objects.put(msgspec.json.encode(Checks(rows=tuple(TEXTS), probabilities=p)))
             artifact = objects.put(package(model, signature=SIGNATURE))
             ledger.commit(entry(name, model_version(name, artifact=artifact, checks=checks)))
-        ledger.commit(entry("split", TrafficSplit(loop=LOOP, revision=1, incumbent="v1", keep=("v2",))))
-        assert self.gateway.refresh(ledger, objects=objects, engine=SklearnEngine()), self.gateway.refusals
-        self.application = make_inference(self.gateway, capture=self.capture, settings=self.settings)
+        if is_live:
+            ledger.commit(entry("split", TrafficSplit(loop=LOOP, revision=1, incumbent="v1", keep=("v2",))))
+            assert self.gateway.refresh(Shelf(ledger, objects, SklearnEngine())), self.gateway.refusals
+        endpoint = Endpoint(self.gateway, settings=self.settings, meter=Meter())
+        self.crew = Crew(endpoint.ask, seconds=30)
+        self.application = make_inference(endpoint, crew=self.crew, load=print, unload=print)
+        admission = Admission(Identity(token=TOKEN, secret=b"s"))
+        self.way = ShortWay(endpoint, admission=admission, most_connections=1_000)
+
+    def settled(self) -> dict[str, int]:
+        """The totals, once nothing waits any more."""
+        for _ in range(500):
+            totals = self.counters.read()
+            if totals["answered"] == sum(totals[name] for name in ("stored", "repeated", "dropped", "sampled_out")):
+                return totals
+            time.sleep(0.01)
+        raise AssertionError(self.counters.read())
 
     def close(self) -> None:
+        self.crew.close()
         self.gateway.close()
         self.capture.close()
+        self.recorder.close()
         self.log.close()
         self.counters.close()
 
 
 @contextmanager
-def serving(application: Any) -> Iterator[str]:
+def serving(served: Served) -> Iterator[str]:
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(application, lifespan="off", log_level="warning", access_log=False))
+    config = uvicorn.Config(
+        served.application, http=connections_of(served.way), lifespan="off", log_level="warning", access_log=False
+    )
+    server = uvicorn.Server(config)
     thread = Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:
@@ -116,13 +142,15 @@ def served(tmp_path_factory) -> Iterator[Served]:
 
 @pytest.fixture(scope="module")
 def address(served) -> Iterator[str]:
-    with serving(served.application) as address:
+    with serving(served) as address:
         yield address
 
 
-@pytest.fixture
-def client(address) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=f"http://{address}", timeout=30) as client:
+@pytest.fixture(params=["short way", "long way"])
+def client(request, address) -> Iterator[httpx.Client]:
+    """Who shows a token takes the short way where there is one; nobody here asks who comes the long way."""
+    headers = {"authorization": f"Bearer {TOKEN}"} if request.param == "short way" else {}
+    with httpx.Client(base_url=f"http://{address}", timeout=30, headers=headers) as client:
         yield client
 
 
@@ -131,28 +159,19 @@ def request(*texts: str, **more: object) -> dict[str, object]:
     return {"inputs": [tensor]} | more
 
 
-def settled(served: Served) -> dict[str, int]:
-    for _ in range(500):
-        if not served.capture.waiting and not served.capture.writer.trouble:
-            totals = served.counters.read()
-            if totals["answered"] == sum(totals[name] for name in ("stored", "repeated", "dropped", "sampled_out")):
-                return totals
-        time.sleep(0.01)
-    raise AssertionError(served.counters.read())
-
-
 TRITON = """
     import json, sys
     import numpy as np
     import tritonclient.http as triton
-    address, loop, texts, cases = json.loads(sys.argv[1])
+    address, loop, texts, cases, token = json.loads(sys.argv[1])
+    shown = {"authorization": "Bearer " + token}
     client = triton.InferenceServerClient(address)
-    def infer(version, is_binary, packing):
+    def infer(version, is_binary, packing, is_short):
         tensor = triton.InferInput("text", [len(texts), 1], "BYTES")
         tensor.set_data_from_numpy(np.array([[text.encode()] for text in texts], object), binary_data=is_binary)
         outputs = [triton.InferRequestedOutput(name, binary_data=is_binary) for name in ("probabilities", "label")]
         result = client.infer(loop, [tensor], version, outputs=outputs, request_id="r7",
-                              request_compression_algorithm=packing)
+                              request_compression_algorithm=packing, headers=dict(shown) if is_short else None)
         p, label = result.as_numpy("probabilities"), result.as_numpy("label")
         labels = [one.decode() if isinstance(one, bytes) else one for one in label.tolist()]
         response = result.get_response()
@@ -168,16 +187,17 @@ TRITON = """
         "models": [client.is_model_ready(loop, version) for version in ("", "v2", "v9")],
         "server": client.get_server_metadata(), "model": client.get_model_metadata(loop, "v2"),
         "index": client.get_model_repository_index(), "refused": refused(),
+        "config": client.get_model_config(loop), "stats": client.get_inference_statistics(loop, "v2"),
     }))
 """
 """A process of its own: what the client and gevent warn of, and leave open, is theirs."""
 
-CASES = list(itertools.product(["", "v1", "v2"], [False, True], [None, "gzip", "deflate"]))
+CASES = list(itertools.product(["", "v1", "v2"], [False, True], [None, "gzip", "deflate"], [True, False]))
 
 
 @pytest.fixture(scope="module")
 def triton(address) -> dict[str, Any]:
-    command = [sys.executable, "-c", textwrap.dedent(TRITON), json.dumps([address, LOOP, TEXTS, CASES])]
+    command = [sys.executable, "-c", textwrap.dedent(TRITON), json.dumps([address, LOOP, TEXTS, CASES, TOKEN])]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -197,7 +217,10 @@ def test_a_real_client_finds_its_way_around(triton):
     assert triton["live"]
     assert triton["ready"]
     assert triton["models"] == [True, True, False]
-    assert triton["server"]["extensions"] == ["binary_tensor_data"]
+    assert "binary_tensor_data" in triton["server"]["extensions"]
+    assert triton["config"]["input"] == [{"name": "text", "data_type": "TYPE_STRING", "dims": [1]}]
+    counted = triton["stats"]["model_stats"][0]["inference_stats"]["success"]["count"]
+    assert counted == sum(version == "v2" for version, *_ in CASES)
     assert triton["model"]["versions"] == ["v2"]
     assert triton["model"]["outputs"][0]["shape"] == [-1, 3]
     assert [(one["version"], one["state"]) for one in triton["index"]] == [("v1", "READY"), ("v2", "READY")]
@@ -207,7 +230,7 @@ def test_a_real_client_finds_its_way_around(triton):
 def test_what_was_answered_is_in_the_log_as_it_was_answered(client, served):
     answered = request("a good film", "bad", id="look", parameters={"user": "ana"})
     response = client.post(INFER, json=answered).json()
-    settled(served)
+    served.settled()
     first, second = (served.log.find(PredictionId(f"look/{i}")) for i in range(2))
     assert response["outputs"][0]["data"] == [*first.probabilities, *second.probabilities]
     assert response["outputs"][1]["data"] == [first.label, second.label]
@@ -219,7 +242,7 @@ def test_without_an_id_each_request_gets_a_new_one_that_the_log_knows(client, se
     ids = [client.post(INFER, json=request("good")).json()["id"] for _ in range(3)]
     assert len(set(ids)) == 3
     assert {uuid.UUID(id_).version for id_ in ids} == {7}
-    settled(served)
+    served.settled()
     assert {served.log.find(PredictionId(id_)).inputs for id_ in ids} == {b'"good"'}
 
 
@@ -233,7 +256,7 @@ def test_the_kind_of_content_need_not_be_told(client):
 def test_a_named_version_is_recorded_as_asked_directly(client, served):
     path = f"/v2/models/{LOOP}/versions/v2/infer"
     assert client.post(path, json=request("good", id="by-name")).json()["model_version"] == "v2"
-    settled(served)
+    served.settled()
     assert served.log.find(PredictionId("by-name")).arm == "direct"
 
 
@@ -264,25 +287,25 @@ BAD = [
     ("GET", f"/v2/models/{LOOP}/versions/v9", {}, b"", 404, "no loaded version 'v9'; known: v1, v2"),
     ("GET", f"/v2/models/{LOOP}/versions", {}, b"", 404, f"no path '/v2/models/{LOOP}/versions'; known: /v2,"),
     ("GET", "/v1/anything", {}, b"", 404, "no path '/v1/anything'; known: /v2,"),
-    ("GET", INFER, {}, b"", 405, "method: found GET, expected POST"),
-    ("PUT", "/v2", {}, GOOD, 405, "method: found PUT, expected GET"),
-    ("POST", INFER, {}, b" " * ((8 << 20) + 1), 413, "request: found a body over 8388608 bytes, expected less"),
-    ("POST", INFER, {"content-encoding": "gzip"}, gzip.compress(bytes(9 << 20), 1), 413, "request: found a body over"
-     " 8388608 bytes"),
-    ("POST", INFER, {"content-encoding": "deflate"}, zlib.compress(bytes(9 << 20), 1), 413, "found a body over"),
+    ("GET", INFER, {}, b"", 405, "method: GET, expected POST"),
+    ("PUT", "/v2", {}, GOOD, 405, "method: PUT, expected GET"),
+    ("POST", INFER, {}, b" " * ((8 << 20) + 1), 413, "request: a body over 8,388,608 bytes, expected less"),
+    ("POST", INFER, {"content-encoding": "gzip"}, gzip.compress(bytes(9 << 20), 1), 413, "request: a body over"
+     " 8,388,608 bytes"),
+    ("POST", INFER, {"content-encoding": "deflate"}, zlib.compress(bytes(9 << 20), 1), 413, "a body over"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("bad", BAD, ids=range(len(BAD)))
 def test_bad_input_is_told_what_was_found_and_expected(client, served, bad):
     method, path, headers, content, status, sentence = bad
-    before = settled(served)
+    before = served.settled()
     response = client.request(method, path, headers=headers, content=content)
     assert response.status_code == status
     assert set(response.json()) == {"error"}
     assert sentence in response.json()["error"]
     assert ("allow" in response.headers) == (status == 405)
-    assert settled(served) == before
+    assert served.settled() == before
     assert client.get("/v2/health/live").json() == {"live": True}
 
 
@@ -301,31 +324,24 @@ def test_a_packed_bomb_is_not_unpacked_beyond_the_limit(client):
 
 
 def test_before_a_version_is_live_it_is_alive_but_not_ready(tmp_path):
-    log, counters = SpoolLog(tmp_path / "spool.db"), FileCounters(tmp_path / "counters")
-    capture = Capture(log, counters=counters)
-    gateway = Gateway(
-        settings(), clock=SystemClock(), counters=counters, role=lambda group: "loop", record=capture.offer
-    )
+    served = Served(tmp_path, is_live=False)
     try:
-        with serving(make_inference(gateway, capture=capture, settings=settings())) as address:
+        with serving(served) as address:
             assert httpx.get(f"http://{address}/v2/health/live").status_code == 200
             ready = httpx.get(f"http://{address}/v2/health/ready")
             assert (ready.status_code, ready.json()) == (503, {"ready": False})
             assert httpx.get(f"http://{address}/v2/models/{LOOP}/ready").status_code == 503
             assert httpx.get(f"http://{address}/v2/models/{LOOP}").json()["versions"] == []
-            answer = httpx.post(f"http://{address}{INFER}", json=request("good"))
+            answer = httpx.post(f"http://{address}{INFER}", json=request("good"), headers=SHOWN)
             assert answer.status_code == 503
             assert answer.json()["error"].startswith("model: no version is live yet; ask again when")
+        assert served.counters.read()["answered"] == 0
     finally:
-        gateway.close()
-        capture.close()
-        log.close()
-    assert counters.read()["answered"] == 0
-    counters.close()
+        served.close()
 
 
 def test_64_clients_at_once_each_get_their_own_answers_in_order(served, address):
-    before = settled(served)
+    before = served.settled()
     vocabulary = ["good", "bad", "so", "film", "is", "it"]
 
     async def one(client: httpx.AsyncClient, number: int) -> int:
@@ -344,10 +360,10 @@ def test_64_clients_at_once_each_get_their_own_answers_in_order(served, address)
 
     async def everyone() -> list[int]:
         limits = httpx.Limits(max_connections=64)
-        async with httpx.AsyncClient(base_url=f"http://{address}", timeout=60, limits=limits) as client:
+        async with httpx.AsyncClient(base_url=f"http://{address}", timeout=60, limits=limits, headers=SHOWN) as client:
             return await asyncio.gather(*(one(client, number) for number in range(64)))
 
     assert asyncio.run(everyone()) == list(range(64))
-    after = settled(served)
+    after = served.settled()
     assert after["stored"] - before["stored"] == after["answered"] - before["answered"] > 64 * 5
     assert served.log.end() == sum(served.log.tally().values()) == after["stored"]

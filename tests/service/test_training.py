@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from loopline.adapters.files.objects import FileObjects
+from loopline.adapters.onnx.engine import OnnxEngine
 from loopline.adapters.sklearn.engine import SklearnEngine
 from loopline.adapters.subprocess.folder import RunFolder, folder_name
 from loopline.adapters.subprocess.launcher import SubprocessLauncher
@@ -45,6 +46,12 @@ def train(dataset, run):
 WORDS = {"positive": "good fine lovely", "neutral": "table chair window", "negative": "bad awful poor"}
 
 
+class Engines:
+    def load(self, artifact, *, engine, signature):
+        found = {"onnx": OnnxEngine(), "sklearn": SklearnEngine()}[engine]
+        return found.load(artifact, engine=engine, signature=signature)
+
+
 class Loop:
     def __init__(self, home):
         self.home = home
@@ -72,7 +79,7 @@ class Loop:
             spec,
             launcher=self.launcher(),
             objects=self.objects,
-            engine=SklearnEngine(),
+            engine=Engines(),
             name=VersionName("v2"),
             dataset=self.dataset,
             now=NOW,
@@ -112,7 +119,10 @@ def test_a_dataset_becomes_a_verified_version_and_the_same_orders_give_the_same_
     assert one.metrics["accuracy"] > 0.95
     assert one.metrics == other.metrics  # numpy's global generator is seeded too
     assert (one.checks, one.code, one.dataset) == (other.checks, other.code, loop.dataset.id)
-    model = SklearnEngine().load(loop.objects.get(one.artifact), engine=one.engine, signature=SIGNATURE)
+    assert one.conversion.startswith("converted to ONNX: largest difference")
+    assert one.conversion.endswith("0 of 224 labels differ")  # 180 rows, 22 awkward texts, and 22 rows with one inside
+    assert (one.engine, one.artifact) == ("onnx", other.artifact)
+    model = Engines().load(loop.objects.get(one.artifact), engine=one.engine, signature=SIGNATURE)
     np.testing.assert_array_equal(model.predict(["lovely thing", "awful thing"]).argmax(axis=1), [2, 0])
 
 

@@ -8,6 +8,7 @@ const PAGES: Readonly<Record<string, string>> = {
   d: "/data",
   m: "/models",
   i: "/signals",
+  q: "/query",
 };
 const SEQUENCE_MS = 1200;
 let isResting = false;

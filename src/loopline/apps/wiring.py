@@ -9,28 +9,39 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loopline import __version__
-from loopline.adapters.files.objects import FileObjects, sync_folder
+from loopline.adapters.files.objects import sync_folder
 from loopline.adapters.onnx.engine import OnnxEngine
+from loopline.adapters.pillow.engine import ImageEngine
+from loopline.adapters.python.engine import PythonEngine
+from loopline.adapters.remote.engine import RemoteEngine
 from loopline.adapters.sklearn.engine import SklearnEngine
 from loopline.adapters.spool.counters import FileCounters
 from loopline.adapters.spool.log import SpoolLog
 from loopline.adapters.sql.answers import SqlAnswerBook
 from loopline.adapters.sql.database import open_database
 from loopline.adapters.sql.ledger import SqlLedger
+from loopline.adapters.sql.manifest import SqlManifest
+from loopline.adapters.sql.offsets import SqlOffsets
+from loopline.adapters.sql.outcomes import SqlOutcomes
 from loopline.adapters.sql.queue import SqlTaskQueue
 from loopline.adapters.subprocess.launcher import SubprocessLauncher
 from loopline.adapters.system.clock import SystemClock
 from loopline.apps.config import read_rows
+from loopline.apps.recorder.opening import open_objects, state_url
+from loopline.apps.recorder.words import COUNTERS, OWN_COUNTERS
 from loopline.errors import Conflict, Unavailable
 from loopline.orchestrate.installation import Installation, Rows
 from loopline.ports.counters import Counters
 from loopline.ports.engine import Engine, Predictor
+from loopline.ports.offsets import Offsets
+from loopline.ports.outcome_book import OutcomeBook
 from loopline.records.model import EngineName
 from loopline.records.settings import Settings
 from loopline.records.signature import Signature
 
 FOLDER = ".loopline"
 """Everything that a loop keeps, beside its ``loop.toml``."""
+SPOOL = "log/spool.db"
 RESTORE = (
     "restore it from a backup: with another, samples that were sealed to judge models would be trained on; "
     "without a backup, begin again in a new folder"
@@ -42,6 +53,9 @@ class House(Installation):
     """An installation, with what its faces need."""
 
     root: Path
+    log: SpoolLog
+    offsets: Offsets
+    outcomes: OutcomeBook
     counters: Counters
     token: str
     """Opens every page and API; made at the first start, readable by its owner only."""
@@ -53,7 +67,12 @@ class Engines:
     """Loads each artefact with the engine that made it."""
 
     def __init__(self) -> None:
-        self._engines: dict[EngineName, Engine] = {"sklearn": SklearnEngine(), "onnx": OnnxEngine()}
+        self._engines: dict[EngineName, Engine] = {
+            "sklearn": SklearnEngine(),
+            "onnx": OnnxEngine(),
+            "python": PythonEngine(),
+            "remote": RemoteEngine(),
+        }
 
     def load(self, artifact: bytes, *, engine: EngineName, signature: Signature) -> Predictor:
         """The predictor in these bytes."""
@@ -73,23 +92,28 @@ def open_house(settings: Settings, *, root: Path) -> House:
     except OSError as error:
         reason = error.strerror or str(error)
         raise Unavailable(f"folder {root}", reason=reason, remedy="choose one that you may write to") from error
-    database = open_database(f"sqlite:///{root / 'state.db'}")
+    database = open_database(state_url(settings, root=root))
+    objects = open_objects(settings, root=root, secret=secret.encode())
+    manifest = SqlManifest(database)
     return House(
         settings=settings,
         clock=SystemClock(),
-        log=SpoolLog(root / "log" / "spool.db"),
+        log=SpoolLog(root / SPOOL, loop=settings.name, manifest=manifest, objects=objects),
+        manifest=manifest,
+        offsets=SqlOffsets(database),
+        outcomes=SqlOutcomes(database),
         ledger=SqlLedger(database),
         queue=SqlTaskQueue(database),
         book=SqlAnswerBook(database),
-        objects=FileObjects(root / "objects"),
+        objects=objects,
         launcher=SubprocessLauncher(root / "runs"),
-        engine=Engines(),
+        engine=ImageEngine(Engines()),
         base=_rows(settings, settings.train.base),
         anchor=_rows(settings, settings.gate.anchor_file),
         gold=_rows(settings, settings.annotate.gold_file),
         actor=f"loopline {__version__}",
         root=root,
-        counters=FileCounters(root / "log" / "counters"),
+        counters=FileCounters(root / COUNTERS, beside=(root / OWN_COUNTERS,)),
         token=token,
         secret=secret.encode(),
     )
@@ -102,7 +126,7 @@ def _rows(settings: Settings, file: str) -> Rows:
 
 def _secret(root: Path) -> str:
     """The word that keys the reserve. It is never made anew over a log: that would deal the sealed samples again."""
-    path, log = root / "secret", root / "log" / "spool.db"
+    path, log = root / "secret", root / SPOOL
     if not path.exists() and log.exists() and log.stat().st_size:
         found = f"missing, while {log} holds samples that it sealed"
         raise Conflict(f"file {path}", found=found, expected="the word that the log was begun with", remedy=RESTORE)

@@ -1,76 +1,80 @@
-"""Capture: predictions in, a durable log out; the caller never waits, and nothing vanishes uncounted."""
+"""Capture: exchanges in, a durable log out; the caller never waits, and nothing vanishes uncounted."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
-import msgspec
-
-from loopline.capture.accounting import correction, live_rows
-from loopline.capture.buffer import Buffer
-from loopline.capture.sampling import is_sampled, request_of
-from loopline.capture.writer import BATCH, Writer
+from loopline.capture.accounting import added, dropped, live_rows, shares
+from loopline.capture.completing import Completing, Rules
+from loopline.capture.framing import all_in, framed
+from loopline.capture.writer import Writer, is_refused
 from loopline.ports.counters import Counters
+from loopline.ports.frame_queue import FrameQueue
+from loopline.ports.object_store import ObjectStore
 from loopline.ports.prediction_log import PredictionLog
-from loopline.records.prediction import Prediction
-
-WAITING_BYTES = 64 << 20
-
-
-def reconcile(counters: Counters, *, log: PredictionLog) -> int:
-    """How many answers the last process took with it, now counted as dropped; call it before anything is offered."""
-    totals = correction(counters.read(), held=live_rows(log.tally()))
-    for name, amount in totals._asdict().items():
-        counters.add(name, amount)
-    return totals.dropped
+from loopline.records.exchange import Exchange, Turn
 
 
 class Capture:
-    """Takes predictions at the speed of memory and writes them in batches on a thread of its own.
+    """Takes exchanges at the speed of memory, and loses count of none: ``ports/counters.py`` states the law."""
 
-    The law: answered = stored + repeated + dropped + sampled_out + waiting, for every arm but shadow. ``answered`` is
-    counted first, so that a kill at any instant leaves a difference, which the next start counts as dropped. A
-    failing log is tried again, ever more slowly, while the buffer fills; what finds no room is dropped.
-    """
-
-    def __init__(self, log: PredictionLog, *, counters: Counters, sample: float = 1.0, rows: int = 10_000) -> None:
-        self.lost = reconcile(counters, log=log)
-        self._log, self._counters, self._sample = log, counters, sample
-        self._held = live_rows(log.tally())
-        self._buffer = Buffer(rows=rows, size=WAITING_BYTES)
-        self.writer = Writer(self._buffer, store=self._store, drop=self._drop)
+    def __init__(self, queue: FrameQueue, *, counters: Counters) -> None:
+        self._queue, self._add = queue, counters.add
+        self._put: Callable[[bytes], int] = queue.put
 
     @property
     def waiting(self) -> int:
-        """Predictions in memory, not yet in the log."""
-        return len(self._buffer)
+        """Exchanges that are not yet recorded."""
+        return len(self._queue)
 
-    def offer(self, prediction: Prediction) -> None:
-        """Count the prediction and queue it for the log. Never waits for a disk, never raises."""
-        is_live = prediction.arm != "shadow"
-        if is_live:
-            self._counters.add("answered")
-            self._counters.add("failed", int(bool(prediction.failure)))
-        if self._sample < 1.0:
-            if not is_sampled(request_of(prediction), share=self._sample):
-                self._counters.add("sampled_out", int(is_live))
-                return
-            prediction = msgspec.structs.replace(prediction, sampled=self._sample)
-        if not self._buffer.put(prediction):
-            self._drop([prediction])
-        elif len(self._buffer) == BATCH:
-            self.writer.wake()
+    def offer(self, exchange: Exchange | Turn) -> int:
+        """Count the rows, queue them for the log, and return their place; 0: dropped. Never waits, never raises."""
+        rows, is_live = exchange.rows, exchange.arm != "shadow"
+        if is_live:  # counted first: what a kill takes shows as a difference
+            self._add("answered", rows)
+            if exchange.failure:
+                self._add("failed", rows)
+        frame = framed(exchange)
+        place = self._put(frame) if frame else 0
+        if not place:
+            self._add("dropped" if is_live else "shadow_dropped", rows)
+        return place
+
+    def is_settled(self, place: int) -> bool:
+        """Whether the exchange at this place is in the log, or was refused and counted."""
+        return self._queue.removed() >= place
 
     def close(self) -> None:
-        """Store what waits and stop; whatever is offered later is dropped, and counted."""
-        self._buffer.close()
-        self.writer.close()
+        """Drop, and count, whatever is offered from now on."""
+        self._put = lambda _: 0
 
-    def _store(self, batch: Sequence[Prediction]) -> None:
-        self._log.append(batch)
-        held = live_rows(self._log.tally())  # the log's truth: exact even when an earlier attempt was half-heard
-        stored, self._held = held - self._held, held
-        self._counters.add("stored", stored)
-        self._counters.add("repeated", sum(p.arm != "shadow" for p in batch) - stored)
 
-    def _drop(self, batch: Sequence[Prediction]) -> None:
-        for prediction in batch:
-            self._counters.add("shadow_dropped" if prediction.arm == "shadow" else "dropped")
+class Recorder(Writer):
+    """Empties the queue into the log, in order, on a thread of its own: the one writer that a log has.
+
+    A frame leaves the queue once the log holds its rows for good and they are counted. Whatever kills the process in
+    between, the next recorder finds the frame, or the word in the counters that it is accounted for.
+    """
+
+    def __init__(
+        self, queue: FrameQueue, *, log: PredictionLog, objects: ObjectStore, counters: Counters, rules: Rules
+    ) -> None:
+        self._queue, self._log, self._counters = queue, log, counters
+        self._batch = partial(Completing(rules).batch, put=objects.put)
+        if 0 < (ahead := counters.settled() - queue.removed()) <= len(queue):
+            queue.remove(ahead)
+        super().__init__(queue.head, waiting=queue.__len__, store=self._append, drop=self._drop)
+
+    def _drop(self, frames: Sequence[bytes]) -> None:
+        self._append(frames, refused=[one for one in all_in(frames) if is_refused(partial(self._try, one))])
+
+    def _try(self, one: Exchange | None) -> None:
+        self._log.append(self._batch([one]).predictions)
+
+    def _append(self, frames: Sequence[bytes], *, refused: Sequence[Exchange | None] = ()) -> None:
+        batch = self._batch([one for one in all_in(frames) if one not in refused])
+        self._log.append(batch.predictions)
+        held, counted = live_rows(self._log.tally()), self._counters.read()["stored"]
+        amounts = added(batch.amounts, shares(batch.live, held=held, counted=counted), dropped(refused))
+        self._counters.settle(amounts, through=self._queue.removed() + len(frames))
+        self._queue.remove(len(frames))
+        self._counters.settle({}, through=0)

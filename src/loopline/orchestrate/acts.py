@@ -16,6 +16,7 @@ from loopline.records.dataset import Anchor
 from loopline.records.keys import entity_of
 from loopline.records.lineage import Raise, Stored
 from loopline.records.model import RunSpec
+from loopline.records.segment import Pin
 from loopline.records.selection import Selection
 from loopline.records.signal import Measurement, Signal
 from loopline.records.task import Standing, Task
@@ -133,6 +134,9 @@ def _select(house: Installation, command: c.Select) -> Made:
             outcome_reason=f"nothing to ask about: {selection.reason}",
         )
         return Made("cycle.closed", closed.outcome_reason, (selection, closed), used)
+    # Before the selection is committed: what it was made from must outlive it, for as long as it can be replayed.
+    stretch = Pin(holder=entity_of(selection), after=command.cycle.after, until=command.cycle.until)
+    house.manifest.pin(stretch, loop=house.settings.name)
     return Made("cycle.selected", selection.reason, (selection, _reached(command.cycle, "selected")), used)
 
 

@@ -30,6 +30,8 @@ def _between(situation: Situation, now: datetime) -> str:
             return f"no version is live: {why}{then}"
         return "no version is live: name a base set under [train] base"
     cadence, select = situation.cadence, situation.settings.select
+    if not situation.settings.train.run:
+        return "predictions; no cycle opens, since no trainer is named under [train] run"
     if cadence is None:
         return "the first tick"
     by_volume = f"at {select.volume:,} {ROWS} ({new_rows(situation):,} so far)"

@@ -94,7 +94,7 @@ def _begin(situation: Situation, now: datetime) -> Command | None:
     if situation.split is None:
         return _first(situation, now)
     reason = due_reason(situation, now)
-    if not reason or situation.cadence is None:
+    if not reason or situation.cadence is None or not settings.train.run:
         return None
     cycle = _cycle(situation, now, reason=reason)
     return OpenCycle(id=key_of(settings.name, "cycle", cycle.number), cycle=cycle, reason=reason)
@@ -104,7 +104,7 @@ def _first(situation: Situation, now: datetime) -> OpenCycle | None:
     """The cycle that trains the first version; opened again, later and later, while it fails."""
     settings, last = situation.settings, situation.cycle
     again = first_again(last) if last else None
-    if not settings.train.base or (again is not None and now < again):
+    if settings.serve.model or not settings.train.base or (again is not None and now < again):
         return None
     reason = "no version is live: the first one is trained from the base set"
     cycle = _cycle(situation, now, reason=reason)

@@ -8,6 +8,7 @@ from loopline.ports.clock import Clock
 from loopline.ports.engine import Engine
 from loopline.ports.launcher import Launcher
 from loopline.ports.ledger import Ledger
+from loopline.ports.manifest import Manifest
 from loopline.ports.object_store import ObjectStore
 from loopline.ports.prediction_log import Pool, PredictionLog, ReserveLog, ScoreLog
 from loopline.ports.task_queue import AnswerBook, TaskQueue
@@ -29,6 +30,7 @@ class Installation:
     settings: Settings
     clock: Clock
     log: Log
+    manifest: Manifest
     ledger: Ledger
     queue: TaskQueue
     book: AnswerBook

@@ -1,4 +1,4 @@
-"""Content-addressed bytes: models, dataset files, manifests."""
+"""Content-addressed bytes: models, dataset files, manifests, log segments, payloads."""
 
 from typing import Protocol
 
@@ -17,5 +17,13 @@ class ObjectStore(Protocol):
         ...
 
     def path(self, digest: Digest) -> str:
-        """A local file that holds the bytes, for programs that need a path. Raises NotFound."""
+        """A local file that holds the bytes, for programs that need a path. Raises as ``get`` does."""
+        ...
+
+    def delete(self, digest: Digest) -> None:
+        """Forget the object; of one that is not there, nothing happens."""
+        ...
+
+    def link(self, digest: Digest, *, seconds: int) -> str:
+        """An address that hands out the bytes to whoever has it, for so long. Raises NotFound."""
         ...

@@ -23,19 +23,25 @@ class PredictionLog(Protocol):
     """Keeps every prediction it has acknowledged, in order of arrival."""
 
     def append(self, predictions: Sequence[Prediction]) -> Appended:
-        """Store those not yet held. Durable when it returns. Idempotent by id: a retried batch changes nothing."""
+        """Store those not yet held. Durable when it returns. Idempotent by id: a retried batch changes nothing.
+
+        An id is held until retention deletes its row.
+        """
         ...
 
     def find(self, prediction: PredictionId) -> Prediction:
-        """The prediction with this id. Raises NotFound."""
+        """The prediction with this id. Raises NotFound; Unavailable when the place where it lies is damaged."""
         ...
 
     def end(self) -> int:
-        """The position of the last row; 0 when empty. Positions start at 1, grow, and never change their row."""
+        """The position of the last row; 0 when empty. Positions start at 1, grow, and never change their row.
+
+        A position whose row is deleted or damaged is left out by every reader, and not used again.
+        """
         ...
 
     def tally(self) -> dict[str, int]:
-        """Rows held, by arm."""
+        """Rows stored since the log began, by arm; deleted ones stay counted."""
         ...
 
 
@@ -84,7 +90,10 @@ class Pool(Protocol):
     """The log as selection and datasets may read it. No method returns a reserve row."""
 
     def rows(self, *, after: int, until: int) -> PoolRows:
-        """Answered rows of role ``loop`` and arm incumbent or canary with position in (after, until], in order."""
+        """Answered rows of role ``loop`` and arm incumbent or canary with position in (after, until], in order.
+
+        Only those whose very bytes the log holds: a redacted row, or one whose bytes lie elsewhere, teaches nobody.
+        """
         ...
 
 
@@ -101,5 +110,8 @@ class ReserveLog(Protocol):
     """The sealed part of the log: read by evaluation, and by annotation to get it labelled."""
 
     def sealed(self, *, after: int, until: int) -> tuple[ReserveRow, ...]:
-        """Rows of role ``reserve`` and arm incumbent or canary in (after, until]; the first of each content only."""
+        """Rows of role ``reserve`` and arm incumbent or canary in (after, until]; the first of each content only.
+
+        Only those whose very bytes the log holds, as in the pool.
+        """
         ...

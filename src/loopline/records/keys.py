@@ -1,5 +1,6 @@
 """The kind and the key of each stored record: what identifies it within a loop's ledger."""
 
+from loopline.records.access import ApiKey
 from loopline.records.cycle import Cadence, Cycle
 from loopline.records.dataset import Anchor, DatasetVersion
 from loopline.records.evaluation import Verdict
@@ -26,6 +27,7 @@ KINDS: dict[type[Stored], str] = {
     Cycle: "cycle",
     Cadence: "cadence",
     Standing: "standing",
+    ApiKey: "key",
 }
 
 

@@ -4,6 +4,7 @@ from datetime import datetime
 
 import msgspec
 
+from loopline.records.access import ApiKey
 from loopline.records.cycle import Cadence, Cycle
 from loopline.records.dataset import Anchor, DatasetVersion
 from loopline.records.evaluation import Verdict
@@ -30,6 +31,7 @@ Stored = (
     | Cycle
     | Cadence
     | Standing
+    | ApiKey
 )
 """Records that the ledger keeps whole, by kind and key."""
 

@@ -6,9 +6,10 @@ from typing import Literal
 import msgspec
 
 from loopline.records.ids import Digest, LoopName, RunId, VersionName
-from loopline.records.signature import Row, Signature
+from loopline.records.signature import JsonRow, Signature
 
-EngineName = Literal["sklearn", "onnx"]
+EngineName = Literal["sklearn", "onnx", "python", "remote"]
+"""What loads the artefact: scikit-learn through skops, ONNX Runtime, a ``module:factory``, an inference server."""
 
 
 class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +31,8 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     metrics: dict[str, float]
     """What the trainer reported."""
+    conversion: str = ""
+    """How the artefact came about, in words: converted to ONNX with what difference, or served natively and why."""
 
 
 class RunSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +53,10 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Address space granted to the run; 0: no limit."""
     seconds: int
     """Wall time granted to the run."""
+    extras: tuple[str, ...] = ()
+    """What serving wants beside the distribution; packaging keeps it."""
+    convert: str = "auto"
+    """As ``[serve] convert``."""
 
 
 RunPhase = Literal["running", "succeeded", "failed", "vanished"]
@@ -78,11 +85,14 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     checks_file: str
     code: Digest
     metrics: dict[str, float]
+    conversion: str = ""
+    """How the artefact came about, in words."""
 
 
 class Checks(msgspec.Struct, frozen=True, kw_only=True):
     """Rows with the probabilities that the packaged model gave them; stored as JSON under ``ModelVersion.checks``."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[JsonRow, ...]
+    """As ``Signature.spelled`` writes them."""
     probabilities: tuple[tuple[float, ...], ...]
     """One tuple a row, one number a class, in the order of the signature's labels."""

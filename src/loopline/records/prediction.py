@@ -49,6 +49,18 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     """Probability with which this prediction entered the log, in (0, 1]."""
     failure: str = ""
     """Why the model gave no answer; empty when it did."""
+    reason: str = ""
+    """Why this arm answered, in words; empty for the incumbent."""
+    trace: str = ""
+    """The trace id of the caller's W3C ``traceparent``: 32 hex digits; empty without one."""
+    members: bytes = b""
+    """float32 (members, classes), little-endian; empty when the model has no members or none were kept."""
+    embedding: bytes = b""
+    """float32 (dimensions,), little-endian; empty when the model has none."""
+    payload: str = ""
+    """Digest of the object that holds the row's bytes when they were too many for the log: ``inputs`` is empty then."""
+    redacted: bool = False
+    """Whether a rule changed ``inputs`` before it was stored: then it is not what the model saw."""
 
     def __post_init__(self) -> None:
         total = sum(self.probabilities)

@@ -5,12 +5,41 @@ import msgspec
 from loopline.records.ids import LoopName
 from loopline.records.signature import Signature
 
+ELSEWHERE = "elsewhere"
+"""As ``serve.model``: nothing is served here, predictions are sent to us."""
+
 
 class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the first model comes from."""
+    """Where the first model comes from, and what one request may ask for."""
 
     model: str = ""
-    """A packaged model folder; empty: version 1 is trained from ``train.base``."""
+    """An ONNX or skops file, ``module:factory``, the address of a model on another Open Inference Protocol server, or
+    ``elsewhere``; empty: version 1 is trained from ``train.base``."""
+    checks: str = ""
+    """JSONL or CSV of rows that ``model`` is verified on; empty: the base rows."""
+    convert: str = "auto"
+    """Whether a scikit-learn model is served as ONNX once that is verified to answer alike; ``never``: as it is."""
+    outputs: tuple[str, ...] = ("probabilities", "label")
+    """What is answered when a request names no outputs."""
+    body_mb: int = 8
+    """Largest request, as it comes in and unpacked."""
+    batch_rows: int = 100_000
+    """Most rows in one request."""
+    timeout_seconds: float = 30.0
+    """How long a request may take to arrive whole, and how long it may wait for a slow model."""
+
+
+class Redaction(msgspec.Struct, frozen=True, kw_only=True):
+    """One rule about what must not be stored; applied before anything is."""
+
+    field: str = "text"
+    """``text``: text rows and failure messages; ``group``; ``trace``; a feature's number, from 0, of a table."""
+    regex: str = ""
+    """What is replaced; empty: the whole field."""
+    replace: str = ""
+    """By what; for a feature, a number, 0 when empty."""
+    is_hashed: bool = False
+    """Replaced by a keyed hash instead: equal values stay equal, and cannot be read back."""
 
 
 class CaptureSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,6 +51,18 @@ class CaptureSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Request parameter whose value groups samples; empty: texts of equal words are a group, and equal tabular rows."""
     reserve: float = 0.05
     """Share of groups sealed for evaluation, in [0, 0.5]."""
+    keep: tuple[str, ...] = ("embedding",)
+    """What is kept beside the distribution when the model gives it: ``embedding``, ``members``."""
+    redact: tuple[Redaction, ...] = ()
+    """In order."""
+    payload_bytes: int = 65_536
+    """Rows with more bytes than this go to the object store, and the log keeps their digest."""
+    buffer_mb: int = 64
+    """Answers that wait for the log take no more than this; beyond it they are dropped, and counted."""
+    hot_seconds: float = 604_800.0
+    """Age at which sealed rows are packed densely into the archive."""
+    retain_seconds: float = 7_776_000.0
+    """Age at which they are deleted; 0 stands for never."""
 
 
 class SelectSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,6 +158,15 @@ class CadenceSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Audit share at full severity."""
 
 
+class StorageSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where things are kept, when not beside ``loop.toml``; the environment's word comes first."""
+
+    state: str = ""
+    """``DATABASE_URL``: ``postgresql://...``; empty: a SQLite file."""
+    objects: str = ""
+    """``OBJECT_STORE``: ``s3://bucket/prefix``, ``file:///folder``; empty: a folder."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """One loop, whole."""
 
@@ -133,3 +183,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     rollout: RolloutSettings = RolloutSettings()
     monitor: MonitorSettings = MonitorSettings()
     cadence: CadenceSettings = CadenceSettings()
+    storage: StorageSettings = StorageSettings()

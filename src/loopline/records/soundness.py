@@ -15,9 +15,17 @@ TOLERANCE: Final = 1e-6
 """The largest difference of a probability that is still the same answer."""
 
 Real = TypeVar("Real", bound="np.floating[Any]")
+Rows = Sequence[Row] | NDArray[np.float64]
 
 
-def checks_in(content: bytes, *, signature: Signature, thing: str = "checks") -> Checks:
+class Replay(msgspec.Struct, frozen=True, kw_only=True):
+    """Checks as a model is asked them: of images, the bytes."""
+
+    rows: tuple[Row, ...]
+    probabilities: tuple[tuple[float, ...], ...]
+
+
+def checks_in(content: bytes, *, signature: Signature, thing: str = "checks") -> Replay:
     """The checks behind their JSON, once they fit the signature. Raises InvalidRecord about the ``thing``.
 
     >>> content = b'{"rows": ["x"], "probabilities": [[0.5, 0.5]]}'
@@ -28,13 +36,18 @@ def checks_in(content: bytes, *, signature: Signature, thing: str = "checks") ->
         checks = msgspec.json.decode(content, type=Checks)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidRecord(thing, found=str(error), expected="rows and their probabilities as JSON") from error
-    for row in checks.rows:
-        signature.check(row)
+    rows = tuple(signature.read(row) for row in checks.rows)
     widths, classes = {len(p) for p in checks.probabilities}, len(signature.labels)
     if not checks.rows or len(checks.rows) != len(checks.probabilities) or widths != {classes}:
         found = f"{len(checks.rows)} rows with {len(checks.probabilities)} distributions over {sorted(widths)} classes"
         raise InvalidRecord(thing, found=found, expected=f"as many of each, at least one, over {classes} classes")
-    return checks
+    return Replay(rows=rows, probabilities=checks.probabilities)
+
+
+def checks_for(rows: Sequence[Row], probabilities: NDArray[Real], *, signature: Signature) -> bytes:
+    """The JSON that ``checks_in`` reads: what a model said, (n, classes), about these rows."""
+    said = tuple(tuple(map(float, line)) for line in probabilities)
+    return msgspec.json.encode(Checks(rows=tuple(map(signature.spelled, rows)), probabilities=said))
 
 
 def sound(p: NDArray[Real], *, rows: int, classes: int, thing: str = "model output") -> NDArray[Real]:
@@ -57,15 +70,16 @@ def sound(p: NDArray[Real], *, rows: int, classes: int, thing: str = "model outp
     return p
 
 
-def require_replay(predict: Callable[[Sequence[Row]], NDArray[np.float32]], checks: Checks, *, thing: str) -> None:
+def require_replay(predict: Callable[[Rows], NDArray[np.float32]], checks: Replay, *, thing: str) -> None:
     """Nothing, when the model answers a single row and repeats all checks to within 1e-6.
 
-    ``checks`` fit the model's signature. Raises InvalidRecord about the ``thing`` otherwise, naming the check that
-    differs most, or whatever the model raises.
+    ``checks`` fit the model's signature; a table is asked as one array, as requests are. Raises InvalidRecord about
+    the ``thing`` otherwise, naming the check that differs most, or whatever the model raises.
     """
     expected = np.array(checks.probabilities)
-    for rows in (checks.rows[:1], checks.rows):  # most requests hold a single row: the path that they take is warm too
-        answers = sound(predict(rows), rows=len(rows), classes=expected.shape[1], thing=thing)
+    rows: Rows = np.array(checks.rows, np.float64) if isinstance(checks.rows[0], tuple) else checks.rows
+    for asked in (rows[:1], rows):  # most requests hold a single row: the path that they take is warm too
+        answers = sound(predict(asked), rows=len(asked), classes=expected.shape[1], thing=thing)
     difference = np.abs(answers - expected).max(axis=1)
     worst = int(difference.argmax())
     if difference[worst] > TOLERANCE:

@@ -1,28 +1,55 @@
 """What the gateway holds at one moment: the split and the loaded versions; replaced whole, never changed."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 from loopline.errors import Conflict, InvalidRecord, NotFound, Unavailable
-from loopline.records.ids import VersionName
+from loopline.records.ids import Digest, VersionName
 from loopline.records.model import ModelVersion
-from loopline.records.prediction import Arm
 from loopline.records.rollout import TrafficSplit
 from loopline.records.signature import Row
 from loopline.serve.outcome import outcome, told
+from loopline.serve.question import Asked, Question, Rows, Said, route_key
 from loopline.serve.routing import is_challengers
+
+
+class Observe(Protocol):
+    """What a model says about rows; of what is only told when asked for, those ``extras`` that it can give."""
+
+    def __call__(self, rows: Rows | Sequence[Row], *, extras: frozenset[str]) -> Said:
+        """Raises whatever the model raises."""
+        ...
+
+
+class Pace(NamedTuple):
+    """How a version is best asked, measured when it was loaded."""
+
+    quick_rows: int = 0
+    """So many rows take less than a millisecond: they are answered at once; more, or 0, on a thread of their own."""
+    is_batched: bool = False
+    """Whether rows asked together take clearly less time than one by one."""
 
 
 class Loaded(NamedTuple):
     """A version that was verified and is warm."""
 
     version: ModelVersion
-    predict: Callable[[Sequence[Row]], NDArray[np.float32]]
+    observe: Observe
+    contract: Digest
+    """Of its signature."""
+    classes: int
+    keep: frozenset[str] = frozenset()
+    """Extras that are always asked for, since the log keeps them."""
+    pace: Pace = Pace()
+
+    @classmethod
+    def of(cls, version: ModelVersion, observe: Observe, *, keep: Iterable[str]) -> "Loaded":
+        """The version, not yet verified."""
+        signature = version.signature
+        return cls(version, observe, signature.digest, len(signature.labels), frozenset(keep))
 
 
 class Table(NamedTuple):
@@ -51,6 +78,13 @@ class Survey(NamedTuple):
     is_settled: bool
     """Whether looking again would find the same: each version is loaded, or breaks a rule."""
 
+    def after(self, before: Table, *, held: Iterable[VersionName]) -> Table:
+        """The table that follows the one before: this, with the versions that are held as well; or that one still."""
+        if self.table is None:
+            return before
+        kept = {name: before.loaded[name] for name in held if name in before.loaded}
+        return self.table._replace(loaded={**kept, **self.table.loaded})
+
 
 def survey(split: TrafficSplit, *, load: Callable[[VersionName], Loaded]) -> Survey:
     """The table that the split leads to, once each version that it names is loaded, or refused for a reason."""
@@ -76,25 +110,65 @@ def wanted(split: TrafficSplit) -> tuple[VersionName, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def attempts(table: Table, *, key: str, named: VersionName | None) -> tuple[tuple[Loaded, Arm], ...]:
+def attempts(table: Table, *, question: Question) -> tuple[tuple[Loaded, Asked], ...]:
     """Who is asked, in order: the version named or routed to; after a canary, the incumbent should it fail.
 
     Raises NotFound for a named version that is not loaded, Unavailable before the first version is live.
     """
-    if named is not None:
-        if named not in table.loaded:
-            raise NotFound("loaded version", named, known=tuple(sorted(table.loaded)))
-        return ((table.loaded[named], "direct"),)
-    if table.split is None:
+    split = table.split
+    if question.version is not None:
+        if question.version not in table.loaded:
+            raise NotFound("loaded version", question.version, known=tuple(sorted(table.loaded)))
+        return ((table.loaded[question.version], Asked(question, "direct", "asked by name")),)
+    if split is None:
         raise Unavailable("model", reason="no version is live yet", remedy="ask again when /v2/health/ready says so")
-    incumbent: tuple[Loaded, Arm] = (table.loaded[table.split.incumbent], "incumbent")
-    if table.split.challenger is not None and is_challengers(key, split=table.split):
-        return ((table.loaded[table.split.challenger], "canary"), incumbent)
-    return (incumbent,)
+    incumbent = table.loaded[split.incumbent]
+    if split.challenger is None or not split.basis_points:
+        return ((incumbent, Asked(question, "incumbent", "")),)
+    challenger = table.loaded[split.challenger]
+    key = route_key(question, signature=challenger.version.signature)
+    if not is_challengers(key, split=split):
+        return ((incumbent, Asked(question, "incumbent", "")),)
+    why = f"its key lies in the first {split.basis_points / 100:g} %"
+    instead = f"{split.challenger}, whose share it is in, failed"
+    return ((challenger, Asked(question, "canary", why)), (incumbent, Asked(question, "incumbent", instead)))
 
 
-def unseen(table: Table) -> tuple[Loaded, ...]:
-    """The version, or none, that also scores in the shadow what the incumbent answers."""
+def holding(table: Table, loaded: Loaded) -> Table:
+    """The table with one more version."""
+    return table._replace(loaded={**table.loaded, loaded.version.name: loaded})
+
+
+def released(table: Table, name: VersionName) -> Table:
+    """The table without this version. Raises NotFound, or Conflict when the split names it.
+
+    >>> released(EMPTY, VersionName("v1"))
+    Traceback (most recent call last):
+    loopline.errors.NotFound: no loaded version 'v1'
+    """
+    if name not in table.loaded:
+        raise NotFound("loaded version", name, known=tuple(sorted(table.loaded)))
+    if table.split is not None and name in wanted(table.split):
+        remedy = "it goes when the rollout lets go of it"
+        raise Conflict(f"version {name}", found="named by the traffic split", expected="one that is not", remedy=remedy)
+    return table._replace(loaded={other: loaded for other, loaded in table.loaded.items() if other != name})
+
+
+def pace_of(table: Table, *, version: VersionName | None) -> Pace:
+    """The pace of whoever may answer: of the version that was named, or the slowest of those that have traffic."""
+    split = table.split
+    if version is not None:
+        return table.loaded[version].pace if version in table.loaded else Pace()
+    if split is None:
+        return Pace()
+    paces = [table.loaded[split.incumbent].pace]
+    if split.challenger is not None and split.basis_points:
+        paces.append(table.loaded[split.challenger].pace)
+    return Pace(min(pace.quick_rows for pace in paces), is_batched=all(pace.is_batched for pace in paces))
+
+
+def unseen(table: Table) -> Loaded | None:
+    """The version, if any, that also scores in the shadow what the incumbent answers."""
     if table.split is None or table.split.challenger is None or not table.split.shadow:
-        return ()
-    return (table.loaded[table.split.challenger],)
+        return None
+    return table.loaded[table.split.challenger]

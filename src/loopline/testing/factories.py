@@ -9,12 +9,14 @@ negative, neutral and positive. Nothing here reads a clock or draws at random: t
 True
 """
 
+import hashlib
 import math
 from collections.abc import Sequence
 
 import msgspec
 
 from loopline.orchestrate.cadence import written
+from loopline.records.access import ApiKey
 from loopline.records.cycle import Cadence, Cycle
 from loopline.records.dataset import Anchor, DatasetVersion, LabelledRow
 from loopline.records.ids import CommandId, PredictionId, RunId, TaskId, VersionName
@@ -36,6 +38,7 @@ __all__ = [
     "activity",
     "anchor",
     "annotation",
+    "api_key",
     "cadence",
     "candidate",
     "comparison",
@@ -306,6 +309,13 @@ def run_spec(id: str = "run-1", **changes: object) -> RunSpec:  # noqa: A002  th
         memory_mb=0,
         seconds=60,
     )
+    return msgspec.structs.replace(default, **changes)
+
+
+def api_key(id: str = "lk_4f9a2c000000", **changes: object) -> ApiKey:  # noqa: A002  the record's field
+    """A key of the checkout service: it may predict, as often as it likes."""
+    secret = hashlib.sha256(b"0" * 64).hexdigest()
+    default = ApiKey(id=id, loop=LOOP, name="checkout service", scopes=("predict",), secret=secret, made_at=NOW)
     return msgspec.structs.replace(default, **changes)
 
 

@@ -32,6 +32,7 @@ EVERY_KIND: tuple[Stored, ...] = (
     one.cycle(),
     one.cadence(),
     one.standing(),
+    one.api_key(per_second=0.5, revoked_at=one.later(1)),
 )
 
 

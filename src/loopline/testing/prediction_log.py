@@ -51,6 +51,19 @@ def a_day() -> list[Prediction]:
     ]
 
 
+def with_everything() -> list[Prediction]:
+    """Rows that fill every field a record has, and rows between them that leave them empty."""
+    floats = np.array([0.1, -0.0, np.inf, np.nan, 1e-45, 3.5], "<f4").tobytes()
+    return [
+        prediction("q1", "plain"),
+        prediction("q2", "full", reason="traffic split", trace="0af7651916cd43dd8448eb211c80319c", members=floats * 3),
+        prediction("q3", "embedded", embedding=floats, redacted=True),
+        prediction("q4", "large", inputs=b"", payload="5e" * 32, arm="canary", reason="Zoë asked for v2"),
+        failure("q5", trace="00" * 16, embedding=floats[:4], members=floats[:8]),
+        prediction("q6", "all", members=floats, embedding=floats * 2, probabilities=(0.25, 0.125, 0.625)),
+    ]
+
+
 class PredictionLogContract:
     """Subclass it, say how to make an empty log, and run it with pytest."""
 
@@ -76,6 +89,11 @@ class PredictionLogContract:
         log = self.filled(5, 6)
         for row in a_day():
             assert log.find(row.id) == row
+
+    def test_every_field_comes_back_as_it_was(self) -> None:
+        for cuts in ((), (1, 4)):
+            log = self.filled(*cuts, rows=with_everything())
+            assert [log.find(row.id) for row in with_everything()] == with_everything()
 
     def test_an_unknown_id_is_not_found(self) -> None:
         with pytest.raises(NotFound, match="no prediction 'p99'"):
@@ -141,8 +159,27 @@ class PredictionLogContract:
         np.testing.assert_allclose(pool.probabilities[1], [0.8, 0.15, 0.05])
         assert pool.probabilities.shape == (3, 3)
 
+    def test_rows_that_are_not_held_as_the_model_saw_them_teach_and_judge_nobody(self) -> None:
+        rows = [
+            prediction(f"{role}-{name}", name, role=role, **changes)
+            for role in ("loop", "reserve")
+            for name, changes in (("whole", {}), ("redacted", {"redacted": True}), ("large", {"payload": "ab" * 32}))
+        ]
+        log = self.filled(3, rows=rows)
+        assert log.rows(after=0, until=9).id.tolist() == ["loop-whole"]
+        assert [row.id for row in log.sealed(after=0, until=9)] == ["reserve-whole"]
+        assert log.scores(after=0, until=9).id.tolist() == [row.id for row in rows]
+
     def test_the_pool_keeps_to_its_range(self) -> None:
         assert self.filled(2, 4).rows(after=1, until=9).id.tolist() == ["p3"]
+
+    def test_ids_that_are_hard_to_keep_apart_are_kept_apart(self) -> None:
+        long = "a" * 5_000
+        ids = ["", "a", "a\x00", "a\x00b", "\x00a", "A", "ä", long, f"{long}b", "\\u0000", "\U0001f600", "a "]
+        log = self.filled(3, 7, rows=[prediction(name, f"row {i}") for i, name in enumerate(ids)])
+        found = [log.find(PredictionId(name)).inputs for name in ids]
+        assert found == [f'"row {i}"'.encode() for i in range(len(ids))]
+        assert log.append([prediction(name) for name in reversed(ids)]).stored == 0
 
     def test_the_reserve_gives_each_content_once_from_live_arms(self) -> None:
         sealed = self.filled(3).sealed(after=0, until=99)

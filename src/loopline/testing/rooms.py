@@ -12,7 +12,10 @@ from loopline.adapters.memory.engine import MemoryEngine
 from loopline.adapters.memory.launcher import MemoryLauncher
 from loopline.adapters.memory.ledger import MemoryLedger
 from loopline.adapters.memory.log import MemoryLog
+from loopline.adapters.memory.manifest import MemoryManifest
 from loopline.adapters.memory.objects import MemoryObjects
+from loopline.adapters.memory.offsets import MemoryOffsets
+from loopline.adapters.memory.outcomes import MemoryOutcomes
 from loopline.adapters.memory.queue import MemoryTaskQueue
 from loopline.errors import NotFound
 from loopline.orchestrate.awaited import awaited
@@ -20,6 +23,8 @@ from loopline.orchestrate.installation import Installation
 from loopline.orchestrate.lineage import Step, makers_of, named, why
 from loopline.orchestrate.situation import gather
 from loopline.ports.counters import Counters
+from loopline.ports.offsets import Offsets
+from loopline.ports.outcome_book import OutcomeBook
 from loopline.records.command import Command, Reviewed, Situation
 from loopline.testing import factories as make
 
@@ -29,6 +34,8 @@ class Rooms(Installation):
     """An installation with the counters, the token and the secret of its doors."""
 
     counters: Counters
+    offsets: Offsets
+    outcomes: OutcomeBook
     token: str
     secret: bytes
 
@@ -41,6 +48,7 @@ def rooms(*, now: datetime, **changes: object) -> Rooms:
         settings=make.settings(),
         clock=ManualClock(now),
         log=MemoryLog(),
+        manifest=MemoryManifest(),
         ledger=ledger,
         queue=book,
         book=book,
@@ -52,6 +60,8 @@ def rooms(*, now: datetime, **changes: object) -> Rooms:
         gold=tuple,
         actor="loopline",
         counters=MemoryCounters(),
+        offsets=MemoryOffsets(),
+        outcomes=MemoryOutcomes(),
         token="the-token",  # noqa: S106  opens nothing but a test's own house
         secret=b"the secret of the tests",
     )

@@ -5,7 +5,7 @@ are drift: the version is unsure of them until people have labelled some. Its mo
 """
 
 import math
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
@@ -19,21 +19,26 @@ from loopline.adapters.memory.engine import MemoryEngine, linear
 from loopline.adapters.memory.launcher import Fate, Finished, MemoryLauncher
 from loopline.adapters.memory.ledger import MemoryLedger
 from loopline.adapters.memory.log import MemoryLog
+from loopline.adapters.memory.manifest import MemoryManifest
 from loopline.adapters.memory.objects import MemoryObjects
 from loopline.adapters.memory.queue import MemoryTaskQueue
 from loopline.annotate import stage as annotate
-from loopline.capture.reserve import role_of
+from loopline.capture.completing import Completing, Rules
 from loopline.dataset import stage as dataset
 from loopline.orchestrate.installation import Installation
 from loopline.orchestrate.runner import Runner
+from loopline.ports.engine import Shelf
 from loopline.ports.launcher import Package
 from loopline.records.command import Command
 from loopline.records.cycle import Cycle
 from loopline.records.dataset import DatasetVersion, LabelledRow
+from loopline.records.exchange import Turn
 from loopline.records.model import Checks, RunResult, RunSpec
-from loopline.records.prediction import Prediction
 from loopline.records.settings import Settings
 from loopline.records.task import Annotation, Task
+from loopline.serve.grouping import group_of
+from loopline.serve.informativeness import entropy, margin
+from loopline.serve.question import Question
 from loopline.serve.stage import Gateway
 from loopline.testing.factories import LABELS, NOW, SIGNATURE, digest
 from loopline.testing.vocabulary import text_of, truth_of
@@ -53,6 +58,7 @@ class ScriptedLoop:
             settings=settings,
             clock=self.clock,
             log=self.log,
+            manifest=MemoryManifest(),
             ledger=self.ledger,
             queue=queue,
             book=queue,
@@ -68,14 +74,18 @@ class ScriptedLoop:
         self.fate: str = ""
         """Why the next training runs fail; empty: they succeed."""
         self.sent = 0
+        self._said: deque[Turn] = deque()
         self._gateway = Gateway(
             settings,
             clock=self.clock,
             counters=MemoryCounters(),
-            role=lambda group: role_of(group, secret=SECRET, share=settings.capture.reserve),
-            record=self._record,
+            record=self._said.append,
         )
-        self._waiting: list[Prediction] = []
+        self._completing = Completing(
+            Rules(
+                settings, SECRET, lambda row, content: group_of(row, content=content), lambda p: (margin(p), entropy(p))
+            )
+        )
 
     def tick(self, times: int = 1) -> list[Command]:
         """Let the controller look, a second later each time; what it did."""
@@ -83,16 +93,16 @@ class ScriptedLoop:
         for _ in range(times):
             self.clock.advance(1)
             done += self.runner.tick()
-            self._gateway.refresh(self.ledger, objects=self.objects, engine=self.house.engine)
+            self._gateway.refresh(Shelf(self.ledger, self.objects, self.house.engine))
+            self._log_answers()
         return done
 
     def send(self, texts: Sequence[str]) -> None:
         """Ask for one prediction a text, in order, and log the answers."""
         for text in texts:
             self.sent += 1
-            self._waiting += self._gateway.answer([text], id=f"r{self.sent:06d}", group="", version=None)
-        self.log.append(self._waiting)
-        self._waiting = []
+            self._gateway.answer([Question(id=f"r{self.sent:06d}", rows=(text,))])
+        self._log_answers()
 
     def answer(self, people: Mapping[str, float]) -> int:
         """Let each person answer ten tasks, right with their probability; how many answers were given."""
@@ -106,8 +116,10 @@ class ScriptedLoop:
         """Stop the gateway's thread."""
         self._gateway.close()
 
-    def _record(self, prediction: Prediction) -> None:
-        self.log.append([prediction])
+    def _log_answers(self) -> None:
+        """Log what was answered so far, shadow answers included."""
+        said = [one for _ in range(len(self._said)) for one in self._said.popleft().exchanges()]
+        self.log.append(self._completing.batch(said, put=self.objects.put).predictions)
 
     def _answered(self, name: str, accuracy: float) -> int:
         settings, now = self.house.settings, self.clock.now()

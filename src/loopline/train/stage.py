@@ -28,6 +28,7 @@ def plan(cycle: Cycle, *, dataset: DatasetVersion, objects: ObjectStore, setting
         dataset=dataset.id, dataset_file=objects.path(dataset.file), signature=settings.signature,
         entry=settings.train.run, folder=settings.folder, seed=cycle.seed,
         memory_mb=settings.train.memory_mb, seconds=settings.train.seconds,
+        extras=tuple(dict.fromkeys((*settings.capture.keep, *settings.serve.outputs))), convert=settings.serve.convert,
     )  # fmt: skip
 
 
@@ -55,5 +56,5 @@ def collect(  # noqa: PLR0913  stage recipes take their ports by name
         name=name, loop=spec.loop, cycle=spec.cycle,
         artifact=objects.put(package.model), engine=result.engine, signature=spec.signature,
         checks=objects.put(package.checks), dataset=dataset.id, run=spec.id, code=result.code,
-        at=now, metrics=result.metrics,
+        at=now, metrics=result.metrics, conversion=result.conversion,
     )  # fmt: skip

@@ -100,7 +100,7 @@ def test_a_broken_loop_is_told_whole(folder):
     (folder / "loop.toml").write_text(LOOP.replace('"text"', '"sound"') + "[select]\nbudgte = 3\n")
     assert refused(loopline("up", cwd=folder)).splitlines() == [
         "loop.toml: 2 problems, expected none; mend every line below",
-        '  loop.input: found "sound", allowed: "text" or "tabular"',
+        '  loop.input: found "sound", allowed: "text" or "tabular" or "image"',
         "  select.budgte: found an unknown key, allowed: when, strategy, budget, explore; did you mean budget?",
     ]
 

@@ -172,7 +172,7 @@ def test_an_empty_file_says_what_every_loop_needs(folder):
     assert problems(folder, "") == [
         'loop.name: found nothing, allowed: a name such as "sentiment"',
         'loop.labels: found nothing, allowed: a list of two or more distinct names, such as ["no", "yes"]',
-        'loop.input: found nothing, allowed: "text" or "tabular"',
+        'loop.input: found nothing, allowed: "text", "tabular" or "image"',
         'train.run: found nothing, allowed: a trainer such as "train.py:train"',
         "train.base: found nothing, allowed: a .jsonl or .csv file of labelled rows; version 1 is trained from it",
     ]
@@ -181,9 +181,6 @@ def test_an_empty_file_says_what_every_loop_needs(folder):
 @pytest.mark.parametrize(
     ("lines", "told"),
     [
-        ('[serve]\nmodel = "models/v1"', "serving a model that was packaged elsewhere"),
-        ('[capture]\nhot = "7d"', "moving the log to Parquet"),
-        ('[capture]\nretain = "90d"', "deleting the log by age"),
         ('[gate]\nslices = ["channel"]', "judging by slice"),
         ('[rollout]\napprove = "human"', "asking a person before a step"),
     ],
@@ -191,15 +188,6 @@ def test_an_empty_file_says_what_every_loop_needs(folder):
 def test_a_key_that_nothing_acts_on_is_refused_not_ignored(folder, lines, told):
     (line,) = problems(folder, LEAST + lines)
     assert line.endswith(f"; {told} is not available in this release")
-
-
-def test_a_model_that_nothing_serves_does_not_stand_in_for_the_base_set(folder):
-    packaged = LEAST.replace('base = "base.jsonl"\n', "") + '[serve]\nmodel = "train.py"\n'
-    assert problems(folder, packaged) == [
-        'serve.model: found "train.py", allowed: nothing; leave the key out; '
-        "serving a model that was packaged elsewhere is not available in this release",
-        "train.base: found nothing, allowed: a .jsonl or .csv file of labelled rows; version 1 is trained from it",
-    ]
 
 
 def test_a_rollout_waits_a_week_for_traffic_unless_told_otherwise(folder):

@@ -12,33 +12,50 @@ import pytest
 from loopline.adapters.memory.clock import ManualClock
 from loopline.adapters.memory.counters import MemoryCounters
 from loopline.adapters.memory.engine import MemoryEngine, linear
-from loopline.adapters.memory.log import MemoryLog
+from loopline.apps.http import crew
+from loopline.apps.http.crew import Crew
+from loopline.apps.http.endpoint import Endpoint
 from loopline.apps.http.inference import make_inference
-from loopline.capture.stage import Capture
+from loopline.apps.http.meter import Meter
+from loopline.records.exchange import Exchange, Turn
 from loopline.records.rollout import TrafficSplit
+from loopline.records.settings import ServeSettings
 from loopline.serve.stage import Gateway
-from loopline.serve.table import Loaded, Table
+from loopline.serve.table import Loaded, Pace, Table
 from loopline.testing.factories import LOOP, NOW, SIGNATURE, model_version, settings
 
-INFER = f"/v2/models/{LOOP}/infer"
+INFER, PLAIN = f"/v2/models/{LOOP}/infer", f"/v1/predict/{LOOP}"
 GOOD = {"inputs": [{"name": "text", "shape": [1], "datatype": "BYTES", "data": ["good"]}]}
+QUICK = Pace(quick_rows=1_000, is_batched=True)
 
 
-class Endpoint:
+class Place:
     """An application whose live version counts words, over memory."""
 
     def __init__(self) -> None:
-        self.counters, clock = MemoryCounters(), ManualClock(NOW)
-        self.capture = Capture(MemoryLog(), counters=self.counters)
-        parts = {"clock": clock, "counters": self.counters, "role": lambda _: "loop", "record": self.capture.offer}
-        self.gateway = Gateway(settings(), **parts)
-        model = MemoryEngine().load(linear({"good": (0.0, 0.0, 2.0)}), engine="sklearn", signature=SIGNATURE)
-        self.serve(model.predict)
-        self.application = make_inference(self.gateway, capture=self.capture, settings=settings())
+        self.turns: list[Turn] = []
+        self.settings = settings(serve=ServeSettings(timeout_seconds=0.5))
+        parts = {"clock": ManualClock(NOW), "counters": MemoryCounters(), "record": self.turns.append}
+        self.gateway = Gateway(self.settings, **parts)
+        self.model = MemoryEngine().load(linear({"good": (0.0, 0.0, 2.0)}), engine="sklearn", signature=SIGNATURE)
+        self.serve(self.model.observe, QUICK)
+        self.meter = Meter()
+        self.endpoint = Endpoint(self.gateway, settings=self.settings, meter=self.meter)
+        self.crew = Crew(self.endpoint.ask, seconds=self.settings.serve.timeout_seconds, workers=1)
+        self.application = make_inference(self.endpoint, crew=self.crew, load=self.hold, unload=self.gateway.release)
+        self.held: list[str] = []
 
-    def serve(self, predict: Any) -> None:
-        self.predict, split = predict, TrafficSplit(loop=LOOP, revision=1, incumbent="v1")
-        self.gateway.table = Table(split=split, loaded={"v1": Loaded(model_version("v1"), predict)})
+    @property
+    def recorded(self) -> list[Exchange]:
+        return [exchange for turn in self.turns for exchange in turn.exchanges()]
+
+    def hold(self, name: str) -> None:
+        self.held.append(name)
+
+    def serve(self, observe: Any, pace: Pace = Pace()) -> None:  # noqa: B008  a value
+        version = Loaded.of(model_version("v1"), observe, keep=())._replace(pace=pace)
+        split = TrafficSplit(loop=LOOP, revision=1, incumbent="v1")
+        self.gateway.table = Table(split=split, loaded={"v1": version})
 
     def told(self, *messages: dict[str, Any]) -> tuple[list[dict[str, Any]], int]:
         """What is said to a caller who sends these messages, and how many of them were taken."""
@@ -53,44 +70,188 @@ class Endpoint:
         asyncio.run(self.application({"type": "http", "method": "POST", "path": INFER, "headers": []}, receive, send))
         return sent, len(messages) - len(waiting)
 
+    def talk(self, conversation: Any) -> Any:
+        async def whole() -> Any:
+            transport = httpx.ASGITransport(app=self.application)
+            async with httpx.AsyncClient(transport=transport, base_url="http://endpoint") as client:
+                return await conversation(client)
+
+        return asyncio.run(whole())
+
+    def post(self, path: str, **request: Any) -> httpx.Response:
+        return self.talk(lambda client: client.post(path, **request))
+
 
 @pytest.fixture
-def endpoint() -> Iterator[Endpoint]:
-    endpoint = Endpoint()
-    yield endpoint
-    endpoint.gateway.close()
-    endpoint.capture.close()
+def place() -> Iterator[Place]:
+    place = Place()
+    yield place
+    place.gateway.close()
+    place.crew.close()
 
 
-def test_a_body_without_end_is_refused_as_soon_as_it_is_over_the_limit(endpoint):
+def test_a_body_without_end_is_refused_as_soon_as_it_is_over_the_limit(place):
     piece = {"type": "http.request", "body": bytes(1 << 20), "more_body": True}
-    sent, taken = endpoint.told(*[piece] * 100, piece | {"more_body": False})
+    sent, taken = place.told(*[piece] * 100, piece | {"more_body": False})
     assert (sent[0]["status"], taken) == (413, 9)
 
 
-def test_a_caller_who_leaves_before_the_end_of_the_request_is_not_answered(endpoint):
+def test_a_caller_who_leaves_before_the_end_of_the_request_is_not_answered(place):
     whole = {"type": "http.request", "body": json.dumps(GOOD).encode(), "more_body": True}
-    sent, _ = endpoint.told(whole, {"type": "http.disconnect"})
-    assert (sent, endpoint.counters.read()["answered"]) == ([], 0)
+    sent, _ = place.told(whole, {"type": "http.disconnect"})
+    assert (sent, place.recorded) == ([], [])
 
 
-def test_a_slow_model_holds_up_neither_health_nor_other_requests(endpoint):
-    go, quick = Event(), endpoint.predict
+class Slow:
+    """A model that answers nothing before ``go`` is set, and tells which rows it was asked about together."""
 
-    def slow(rows: object) -> object:
-        assert go.wait(5)
-        return quick(rows)
+    def __init__(self, place: Place) -> None:
+        self.started, self.go, self.batches = Event(), Event(), list[tuple[str, ...]]()
+        self.observe = place.model.observe
 
-    endpoint.serve(slow)
+    def __call__(self, rows: Any, *, extras: frozenset[str]) -> object:
+        self.batches.append(tuple(rows))
+        self.started.set()
+        assert self.go.wait(5)
+        return self.observe(rows, extras=extras)
 
-    async def meanwhile() -> tuple[int, bool, int]:
-        transport = httpx.ASGITransport(app=endpoint.application)
-        async with httpx.AsyncClient(transport=transport, base_url="http://endpoint") as client:
-            asking = asyncio.create_task(client.post(INFER, json=GOOD))
-            await asyncio.sleep(0.1)
-            live = await client.get("/v2/health/live")
-            is_held = not asking.done()
-            go.set()
-            return live.status_code, is_held, (await asking).status_code
 
-    assert asyncio.run(meanwhile()) == (200, True, 200)
+@pytest.fixture
+def slow(place: Place) -> Iterator[Slow]:
+    slow = Slow(place)
+    place.serve(slow, Pace(quick_rows=0, is_batched=True))
+    yield slow
+    slow.go.set()
+
+
+def asked(name: str) -> dict[str, Any]:
+    return {"json": GOOD | {"id": name}}
+
+
+def test_a_slow_model_holds_up_neither_health_nor_other_requests(place, slow):
+    async def meanwhile(client: httpx.AsyncClient) -> tuple[int, bool, int]:
+        asking = asyncio.create_task(client.post(INFER, json=GOOD))
+        await asyncio.to_thread(slow.started.wait)
+        live = await client.get("/v2/health/live")
+        is_held = not asking.done()
+        slow.go.set()
+        return live.status_code, is_held, (await asking).status_code
+
+    assert place.talk(meanwhile) == (200, True, 200)
+
+
+async def crowd(client: httpx.AsyncClient, slow: Slow, *, most: int) -> list[httpx.Response]:
+    """One request that the model is busy with, and then so many more, behind it."""
+    asking = [asyncio.create_task(client.post(INFER, **asked("0")))]
+    await asyncio.to_thread(slow.started.wait)
+    asking += [asyncio.create_task(client.post(INFER, **asked(str(number)))) for number in range(1, most)]
+    await asyncio.sleep(0.05)
+    slow.go.set()
+    return await asyncio.gather(*asking)
+
+
+def test_what_queued_while_a_slow_model_was_busy_is_asked_together(place, slow):
+    answers = place.talk(lambda client: crowd(client, slow, most=9))
+    assert [answer.json()["id"] for answer in answers] == [str(number) for number in range(9)]
+    assert [len(batch) for batch in slow.batches] == [1, 8]
+
+
+def test_where_it_does_not_pay_each_request_is_asked_alone(place, slow):
+    place.serve(slow, Pace(quick_rows=0, is_batched=False))
+    place.talk(lambda client: crowd(client, slow, most=4))
+    assert [len(batch) for batch in slow.batches] == [1, 1, 1, 1]
+
+
+def test_when_too_many_wait_the_next_is_told_so_and_when_to_ask_again(place, slow, monkeypatch):
+    monkeypatch.setattr(crew, "MOST_REQUESTS", 3)
+    answers = place.talk(lambda client: crowd(client, slow, most=6))
+    assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 200, 503, 503]
+    busy = next(answer for answer in answers if answer.status_code == 503)
+    assert busy.headers["retry-after"] == "1"
+    assert busy.json() == {"error": "model: 3 requests with 3 rows wait; try again in 1 s"}
+    assert place.meter.refusals() == {503: 2}
+
+
+def test_a_model_that_never_answers_is_given_up_and_what_waited_behind_it_is_not_asked(place, slow):
+    async def both(client: httpx.AsyncClient) -> list[httpx.Response]:
+        return await asyncio.gather(client.post(INFER, **asked("0")), client.post(INFER, **asked("1")))
+
+    for answer in place.talk(both):
+        assert answer.status_code == 503
+        assert answer.json() == {"error": "model: no answer within 0.5 s; try again in 1 s"}
+
+
+def test_a_failing_model_is_a_fault_of_ours_and_not_worth_trying_again(place):
+    place.serve(lambda rows, *, extras: 1 / 0, QUICK)
+    answer = place.post(INFER, json=GOOD)
+    assert (answer.status_code, "retry-after" in answer.headers) == (500, False)
+    assert answer.json()["error"].startswith("model: version v1 failed with ZeroDivisionError")
+
+
+def test_headers_name_the_key_the_version_and_the_trace(place):
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    headers = {"loopline-key": "ana", "loopline-version": "v1", "traceparent": f"00-{trace}-00f067aa0ba902b7-01"}
+    assert place.post(INFER, json=GOOD, headers=headers).status_code == 200
+    (exchange,) = place.recorded
+    assert (exchange.group, exchange.arm, exchange.trace) == ("ana", "direct", trace)
+    gone = place.post(INFER, json=GOOD, headers={"loopline-version": "v9"})
+    assert (gone.status_code, gone.json()) == (404, {"error": "no loaded version 'v9'; known: v1"})
+
+
+@pytest.mark.parametrize(
+    "trace", ["", "00-xyz", f"00-{'0' * 32}-00f067aa0ba902b7-01", f"00-{'A' * 32}-00f067aa0ba902b7-01"]
+)
+def test_a_trace_that_is_none_is_not_kept(place, trace):
+    place.post(INFER, json=GOOD, headers={"traceparent": trace})
+    assert place.recorded[0].trace == ""
+
+
+def test_plain_rows_are_answered_with_labels_and_probabilities(place):
+    request = {"rows": ["good", "so"], "id": "r", "group": "ana", "outputs": ["margin"]}
+    answer = place.post(PLAIN, json=request).json()
+    assert (answer["id"], answer["model"]) == ("r", "v1")
+    first, second = answer["predictions"]
+    assert (first["id"], first["label"], second["id"]) == ("r/0", "positive", "r/1")
+    assert first["probabilities"]["positive"] == pytest.approx(0.787, abs=1e-3)
+    assert first["margin"] == pytest.approx(0.680, abs=1e-3)
+    (exchange,) = place.recorded
+    assert (exchange.request, exchange.inputs, exchange.group) == ("r", ("good", "so"), "ana")
+    assert place.post(PLAIN, json={"row": "good"}).json()["predictions"][0]["label"] == "positive"
+
+
+@pytest.mark.parametrize(
+    ("request_", "error"),
+    [
+        ({}, 'request: neither row nor rows, expected one of them, such as {"rows": ["so good", "so bad"]}'),
+        ({"row": "a", "rows": ["b"]}, "request: both row and rows"),
+        ({"rows": []}, "rows: 0 rows, expected 1 to 100,000"),
+        ({"rows": ["a", 7]}, "row 1: 7, expected a text"),
+        ({"row": "a", "outputs": ["logits"]}, "outputs: 'logits', expected probabilities or"),
+        ({"row": "a", "colour": 1}, "request: Object contains unknown field `colour`"),
+        ({"row": "a", "outputs": ["members"]}, "output 'members': nothing, from version v1"),
+    ],
+)
+def test_bad_plain_requests_are_told_what_was_found_and_expected(place, request_, error):
+    answer = place.post(PLAIN, json=request_)
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith(error)
+
+
+def test_a_version_is_loaded_and_let_go_by_its_name(place):
+    load = f"/v2/repository/models/{LOOP}/load"
+    assert place.post(load, json={"parameters": {"version": "v3"}}).status_code == 200
+    assert place.held == ["v3"]
+    nameless = place.post(load, content=b"")
+    assert nameless.status_code == 400
+    assert nameless.json()["error"].startswith('request: no version, expected {"parameters": {"version": "v2"}}')
+    busy = place.post(f"/v2/repository/models/{LOOP}/unload", json={"parameters": {"version": "v1"}})
+    assert (busy.status_code, "named by the traffic split" in busy.text) == (409, True)
+
+
+def test_configuration_and_statistics_are_told(place):
+    place.post(INFER, json=GOOD)
+    config = place.talk(lambda client: client.get(f"/v2/models/{LOOP}/config")).json()
+    assert (config["name"], config["max_batch_size"]) == (LOOP, 100_000)
+    for path in ("/v2/models/stats", f"/v2/models/{LOOP}/stats", f"/v2/models/{LOOP}/versions/v1/stats"):
+        (one,) = place.talk(lambda client, path=path: client.get(path)).json()["model_stats"]
+        assert (one["version"], one["inference_count"]) == ("v1", 1)

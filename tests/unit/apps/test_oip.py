@@ -1,5 +1,6 @@
 """The Open Inference Protocol, byte by byte, without a server."""
 
+import base64
 import json
 import struct
 
@@ -13,7 +14,8 @@ from loopline.apps.http import oip
 from loopline.apps.http.tensors import NUMBERS, framed
 from loopline.errors import InvalidRecord
 from loopline.records.signature import Signature
-from loopline.testing.factories import SIGNATURE, prediction
+from loopline.serve.question import Answer, Asked, Question
+from loopline.testing.factories import SIGNATURE, model_version
 
 TABLE = Signature(input="tabular", width=2, labels=("a", "b"))
 
@@ -30,14 +32,19 @@ def binary(content: bytes, *, shape: object, datatype: str, size: object = None)
 
 
 def parse(content: bytes, signature: Signature = SIGNATURE, header_length: int | None = None) -> oip.Request:
-    return oip.parse(content, header_length=header_length, signature=signature)
+    return oip.parse(content, header_length=header_length, accepts=oip.Accepts(signature))
 
 
 def test_a_request_is_read_whole():
     request = parse(body(["a", "b"], shape=[2], id="r1", parameters={"user_id": "ana", "n": 7, "on": True}))
     assert request.id == "r1"
     assert request.rows == ("a", "b")
-    assert request.parameters == {"user_id": "ana", "n": "7", "on": "True"}
+    assert {name: request.parameter(name) for name in ("user_id", "n", "on", "none")} == {
+        "user_id": "ana",
+        "n": "7",
+        "on": "True",
+        "none": "",
+    }
     assert request.outputs == (("probabilities", False), ("label", False))
 
 
@@ -58,17 +65,22 @@ def test_texts_come_through_in_every_form(texts):
 @pytest.mark.parametrize("datatype", sorted(NUMBERS))
 def test_numbers_come_through_in_every_datatype_and_form(datatype):
     values = np.array([[1, 2], [3, 100], [0, 7]], NUMBERS[datatype])
-    expected = ((1.0, 2.0), (3.0, 100.0), (0.0, 7.0))
-    assert parse(body(values.ravel().tolist(), shape=[3, 2], datatype=datatype), TABLE).rows == expected
-    assert parse(body(values.tolist(), shape=[3, 2], datatype=datatype), TABLE).rows == expected
+    expected = [[1.0, 2.0], [3.0, 100.0], [0.0, 7.0]]
     content, length = binary(values.tobytes(), shape=[3, 2], datatype=datatype)
-    assert parse(content, TABLE, length).rows == expected
+    for request in (
+        parse(body(values.ravel().tolist(), shape=[3, 2], datatype=datatype), TABLE),
+        parse(body(values.tolist(), shape=[3, 2], datatype=datatype), TABLE),
+        parse(content, TABLE, length),
+    ):
+        assert request.rows.tolist() == expected
+        assert (request.rows.dtype, request.rows.shape) == (np.float64, (3, 2))
 
 
 @given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=2, max_size=2))
 def test_single_precision_is_the_same_row_as_json_and_as_bytes(values):
     content, length = binary(np.array(values, "<f4").tobytes(), shape=[1, 2], datatype="FP32")
-    assert parse(content, TABLE, length) == parse(body(values, shape=[1, 2], datatype="FP32"), TABLE)
+    in_json = parse(body(values, shape=[1, 2], datatype="FP32"), TABLE)
+    np.testing.assert_array_equal(parse(content, TABLE, length).rows, in_json.rows)
 
 
 def test_json_values_are_rounded_to_the_datatype_that_they_claim():
@@ -101,7 +113,11 @@ BAD_TEXT = [
     (body(None), "data: Expected `array`, got `null`"),
     (body([["a", "b"], []], shape=[2, 1]), "input 'in': 2 elements in row 0, expected 1"),
     (b'{"inputs": [{"name": "x", "shape": [1], "datatype": "BYTES"}]}', "input 'x': no data, expected data, or param"),
-    (body(outputs=[{"name": "logits"}]), "outputs: 'logits', expected probabilities or label"),
+    (body(outputs=[{"name": "logits"}]), "outputs: 'logits', expected probabilities or label or margin or entropy or"),
+    (
+        body(outputs=[{"name": "label", "parameters": {"classification": 3}}]),
+        "output 'label': parameter classification, expected none",
+    ),
     (body(parameters={"user": [1]}), "got `array`"),
     (body(parameters=[]), "Expected `object`, got `array`"),
 ]
@@ -173,14 +189,15 @@ def test_any_bytes_as_a_text_tensor_are_texts_or_break_a_rule(content):
     assert framed(rows) == content
 
 
-ANSWERS = (
-    prediction("r/0", probabilities=(0.1, 0.2, 0.7)),
-    prediction("r/1", probabilities=(0.75, 0.25, 0.0)),
-)
+P = np.array([[0.1, 0.2, 0.7], [0.75, 0.25, 0.0]], np.float32)
+MEMBERS = np.stack([P, P[:, ::-1]], axis=1)
 
 
-def respond(**more: object) -> tuple[bytes, int | None]:
-    return oip.respond(parse(body(["a", "b"], shape=[2], **more)), name="r", answers=ANSWERS)
+def respond(p: object = P, members: object = None, **more: object) -> tuple[bytes, int | None]:
+    request = parse(body(["a", "b"], shape=[2], **more))
+    asked = Asked(Question(id="r", rows=request.rows), "incumbent", "")
+    answer = Answer(asked, model_version("v1"), SIGNATURE.digest, 0, 0, p, members)
+    return oip.respond(request, answer=answer)
 
 
 def test_a_response_names_model_version_and_id_and_gives_both_outputs():
@@ -220,20 +237,40 @@ def test_each_output_may_be_asked_for_by_itself_and_in_its_own_form():
     assert [output["name"] for output in msgspec.json.decode(only)["outputs"]] == ["label"]
 
 
-def test_the_metadata_says_what_the_model_takes_and_gives():
-    assert oip.model("s", signature=TABLE, versions=["v2", "v1"]) == {
-        "name": "s",
-        "versions": ["v2", "v1"],
-        "platform": "loopline",
-        "inputs": [{"name": "features", "datatype": "FP64", "shape": [-1, 2]}],
-        "outputs": [
-            {"name": "probabilities", "datatype": "FP32", "shape": [-1, 2]},
-            {"name": "label", "datatype": "BYTES", "shape": [-1]},
-        ],
-    }
-    assert oip.model("s", signature=SIGNATURE, versions=[])["inputs"] == [
-        {"name": "text", "datatype": "BYTES", "shape": [-1]}
-    ]
+def test_margin_entropy_and_what_the_model_gives_beside_are_answered_when_asked_for():
+    names = ["margin", "entropy", "members"]
+    content, none = respond(members=MEMBERS, outputs=[{"name": name} for name in names])
+    margin, entropy, members = msgspec.json.decode(content)["outputs"]
+    assert none is None
+    np.testing.assert_allclose(margin["data"], [0.5, 0.5], atol=1e-7)
+    np.testing.assert_allclose(entropy["data"], [-(P[0] * np.log(P[0])).sum(), 0.562335], atol=1e-6)
+    assert (margin["datatype"], entropy["shape"]) == ("FP64", [2])
+    assert members["shape"] == [2, 2, 3]
+    np.testing.assert_array_equal(np.array(members["data"], np.float32), MEMBERS.ravel())
+    packed, length = respond(members=MEMBERS, outputs=[{"name": "members", "parameters": {"binary_data": True}}])
+    assert packed[length:] == MEMBERS.tobytes()
+
+
+def test_an_output_that_the_version_does_not_give_is_refused():
+    with pytest.raises(InvalidRecord, match="output 'embedding': nothing, from version v1, expected an output that it"):
+        respond(outputs=[{"name": "embedding"}])
+
+
+def test_only_what_the_model_must_be_asked_for_is_an_extra():
+    asked = [{"name": name} for name in ("margin", "embedding", "members")]
+    assert parse(body(outputs=asked)).extras == {"embedding", "members"}
+    assert parse(body()).extras == frozenset()
+
+
+def test_images_come_as_bytes_or_in_base64():
+    image = Signature(input="image", labels=("a", "b"), preprocessing="gray-8x8-flat-raw.v1")
+    files = [b"\x89PNG\xff", b""]
+    in_json = [base64.b64encode(file).decode() for file in files]
+    assert parse(body(in_json, shape=[2]), image).rows == tuple(files)
+    content, length = binary(b"".join(struct.pack("<I", len(f)) + f for f in files), shape=[2, 1], datatype="BYTES")
+    assert parse(content, image, length).rows == tuple(files)
+    with pytest.raises(InvalidRecord, match="input 'in': a text that is no base64"):
+        parse(body(["?"], shape=[1]), image)
 
 
 FORMS = {
@@ -245,4 +282,4 @@ FORMS = {
 @pytest.mark.parametrize("datatype", sorted(NUMBERS))
 def test_binary_numbers_are_little_endian_as_the_protocol_says(datatype):
     content, length = binary(struct.pack(FORMS[datatype], 1, 100), shape=[1, 2], datatype=datatype)
-    assert parse(content, TABLE, length).rows == ((1.0, 100.0),)
+    assert parse(content, TABLE, length).rows.tolist() == [[1.0, 100.0]]

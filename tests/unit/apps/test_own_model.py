@@ -56,7 +56,7 @@ def sent(block: str) -> list[bytes]:
 def test_the_request_in_the_readme_is_one_that_the_endpoint_takes(home):
     (body,) = sent("ask")
     signature = load_settings(home / "loop.toml").signature
-    assert len(oip.parse(body, header_length=None, signature=signature).rows) == 1
+    assert len(oip.parse(body, header_length=None, accepts=oip.Accepts(signature)).rows) == 1
 
 
 def test_the_labelling_in_the_readme_is_what_the_api_takes(home):

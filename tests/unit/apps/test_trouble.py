@@ -10,26 +10,31 @@ import msgspec
 import pytest
 
 from loopline.adapters.memory.engine import MemoryEngine, linear
+from loopline.adapters.memory.frames import MemoryFrames
 from loopline.adapters.memory.log import MemoryLog
 from loopline.apps.http.status import read_status
 from loopline.apps.http.trouble import Troubles, Watch, troubles_of
+from loopline.apps.recorder.opening import recording_rules
+from loopline.apps.recorder.words import Word, sentences
 from loopline.apps.web.overview import overview_of
 from loopline.apps.web.render import text
-from loopline.capture.stage import Capture
+from loopline.capture.stage import Capture, Recorder
 from loopline.errors import InvalidRecord, Unavailable
+from loopline.ports.engine import Shelf
 from loopline.ports.prediction_log import Appended
 from loopline.records.ids import VersionName
 from loopline.records.model import Checks
 from loopline.records.prediction import Prediction
 from loopline.serve.stage import Gateway
 from loopline.testing import factories as make
+from loopline.testing.exchanges import exchange
 from loopline.testing.rooms import Rooms, StoredConsole, rooms
 
 NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 MODEL = linear({"good": (-2.0, 0.0, 2.0)})
 FULL = (
-    "the log takes no predictions: disk full. It is tried again; answers wait in memory, and those that find no room "
-    "there are dropped and counted"
+    "the log takes no predictions: disk full. It is tried again; answers wait in the ring, and those that find no "
+    "room there are dropped and counted"
 )
 
 
@@ -56,14 +61,21 @@ class Endpoint(NamedTuple):
     disk: Disk
     gateway: Gateway
     capture: Capture
+    recorder: Recorder
 
     @property
     def troubles(self) -> Troubles:
-        return lambda: troubles_of(self.gateway, self.capture)
+        def recorders() -> tuple[str, ...]:
+            return sentences(Word(ready=True, trouble=self.recorder.trouble, refusal=self.recorder.refusal))
+
+        return lambda: troubles_of(self.gateway, recorders)
+
+    def answered(self, name: str, **changes: object) -> None:
+        self.capture.offer(exchange(name, **changes))
 
     def commit(self, name: str, *records: object) -> None:
         self.house.ledger.commit(make.entry(name, *records))
-        self.gateway.refresh(self.house.ledger, objects=self.house.objects, engine=MemoryEngine())
+        self.gateway.refresh(Shelf(self.house.ledger, self.house.objects, MemoryEngine()))
 
     def version(self, name: str, *, checked: tuple[float, ...] = ()) -> object:
         """A stored version; ``checked``: what its trainer says that it answers, the truth unless told otherwise."""
@@ -84,19 +96,19 @@ class Endpoint(NamedTuple):
 def endpoint() -> Iterator[Endpoint]:
     disk = Disk()
     house = rooms(now=NOW, log=disk)
-    capture = Capture(disk, counters=house.counters)
-    gateway = Gateway(
-        house.settings, clock=house.clock, counters=house.counters, role=lambda _: "loop", record=capture.offer
-    )
-    yield Endpoint(house, disk, gateway, capture)
+    queue, rules = MemoryFrames(size=1 << 20), recording_rules(house.settings, secret=house.secret)
+    recorder = Recorder(queue, log=disk, objects=house.objects, counters=house.counters, rules=rules)
+    capture = Capture(queue, counters=house.counters)
+    gateway = Gateway(house.settings, clock=house.clock, counters=house.counters, record=capture.offer)
+    yield Endpoint(house, disk, gateway, capture, recorder)
     disk.has_room.set()
     gateway.close()
-    capture.close()
+    recorder.close()
 
 
 def test_nothing_is_said_while_nothing_is_wrong(endpoint):
     endpoint.commit("live", endpoint.version("v1"), make.split())
-    endpoint.capture.offer(make.prediction("p1"))
+    endpoint.answered("p1")
     assert endpoint.troubles() == ()
 
 
@@ -117,14 +129,14 @@ def test_before_a_version_is_live_nobody_answers_for_the_refused_one(endpoint):
 
 def test_a_full_disk_is_told_until_there_is_room_again(endpoint):
     endpoint.disk.has_room.clear()
-    endpoint.capture.offer(make.prediction("p1"))
+    endpoint.answered("p1")
     assert endpoint.await_troubles(1) == (FULL,)
     endpoint.disk.has_room.set()
     assert endpoint.await_troubles(0) == ()
 
 
 def test_a_row_that_the_log_refused_is_told(endpoint):
-    endpoint.capture.offer(make.prediction("p1", group="odd"))
+    endpoint.answered("p1", group="odd")
     assert endpoint.await_troubles(1) == (
         "the log refused an answer for good: p1, expected none of group odd. It is counted as dropped; the others are "
         "stored",
@@ -149,7 +161,7 @@ def test_the_log_gets_one_line_when_a_trouble_comes_and_one_when_it_is_over(capl
 def test_status_and_overview_show_every_trouble(endpoint):
     house, console = endpoint.house, StoredConsole(endpoint.house)
     endpoint.disk.has_room.clear()
-    endpoint.capture.offer(make.prediction("p1"))
+    endpoint.answered("p1")
     troubles = endpoint.await_troubles(1)
     assert read_status(house, console, troubles=troubles).troubles == (FULL,)
     page = text("overview_live.html", view=overview_of(house, console, troubles=troubles), settings=house.settings)

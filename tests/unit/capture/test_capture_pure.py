@@ -1,18 +1,19 @@
-"""Reserve, sampling, accounting and the buffer: pure, so told as laws."""
+"""Reserve, sampling, accounting and frames: pure, so told as laws."""
 
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 
-from hypothesis import given
+import msgspec
+import pytest
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from loopline.capture.accounting import correction, live_rows
-from loopline.capture.buffer import Buffer
+from loopline.capture.accounting import correction, dropped, live, live_rows, shares
+from loopline.capture.framing import exchanges_in, framed
 from loopline.capture.reserve import role_of
-from loopline.capture.sampling import is_sampled, request_of
-from loopline.testing.factories import prediction
+from loopline.capture.sampling import is_sampled
+from loopline.testing.exchanges import exchange, failed_exchange, table_exchange, turn
 
-shares = st.floats(0, 1)
+proportions = st.floats(0, 1)
 counts = st.integers(0, 1_000)
 
 
@@ -21,7 +22,7 @@ def test_the_reserve_holds_its_share_of_groups():
     assert abs(roles["reserve"] / 20_000 - 0.25) < 4 * (0.25 * 0.75 / 20_000) ** 0.5
 
 
-@given(st.text(), st.binary(max_size=40), shares, shares)
+@given(st.text(), st.binary(max_size=40), proportions, proportions)
 def test_a_group_keeps_its_side_and_never_leaves_a_reserve_that_grows(group, secret, one, other):
     small, large = sorted((one, other))
     assert role_of(group, secret=secret, share=small) == role_of(group, secret=secret, share=small)
@@ -56,21 +57,24 @@ def test_sampling_does_not_follow_the_reserve():
     assert abs(both / 9_000 - 0.25) < 0.03
 
 
-def test_a_versions_own_copy_is_kept_when_the_answer_is():
-    assert request_of(prediction("p1~v2", model="v2", arm="shadow")) == request_of(prediction("p1")) == "p1"
-    assert request_of(prediction("p1~v3", model="v2")) == "p1~v3"
-
-
 def test_live_rows_are_all_but_the_shadows():
     assert live_rows({}) == 0
     assert live_rows({"incumbent": 1, "canary": 2, "direct": 4, "shadow": 8}) == 7
 
 
-@given(answered=counts, stored=counts, repeated=counts, dropped=counts, sampled_out=counts, held=counts)
-def test_after_the_correction_the_account_balances_and_nothing_was_taken_back(held, **totals):
-    change = correction(totals, held=held)
-    after = {name: amount + getattr(change, name, 0) for name, amount in totals.items()}
-    assert after["answered"] == after["stored"] + after["repeated"] + after["dropped"] + after["sampled_out"]
+def test_lost_exchanges_count_by_rows_and_one_that_cannot_be_read_as_a_row():
+    lost = [exchange("a", "x", "y"), None, exchange("a", "x", "y", "z", arm="shadow"), failed_exchange("b")]
+    assert live(lost) == 4
+    assert dropped(lost) == {"dropped": 4, "shadow_dropped": 3}
+
+
+@given(answered=counts, stored=counts, repeated=counts, sampled_out=counts, held=counts, waiting=counts)
+def test_after_the_correction_the_account_balances_and_nothing_was_taken_back(held, waiting, **totals):
+    change = correction(totals, held=held, waiting=waiting)
+    after = {"dropped": 0} | totals
+    after = {name: amount + getattr(change, name, 0) for name, amount in after.items()}
+    accounted = after["stored"] + after["repeated"] + after["dropped"] + after["sampled_out"]
+    assert after["answered"] == accounted + waiting
     assert after["stored"] == held
     assert change.answered >= 0
     assert change.dropped >= 0
@@ -78,39 +82,70 @@ def test_after_the_correction_the_account_balances_and_nothing_was_taken_back(he
 
 
 def test_a_balanced_account_needs_no_correction():
-    totals = {"answered": 10, "stored": 5, "repeated": 2, "dropped": 2, "sampled_out": 1}
-    assert correction(totals, held=5) == (0, 0, 0)
+    totals = {"answered": 13, "stored": 5, "repeated": 2, "dropped": 2, "sampled_out": 1}
+    assert correction(totals, held=5, waiting=3) == (0, 0, 0)
 
 
-def test_the_buffer_gives_back_in_order_what_it_had_room_for():
-    buffer = Buffer(rows=3, size=1_000)
-    assert [buffer.put(prediction(f"p{i}")) for i in range(5)] == [True, True, True, False, False]
-    assert [row.id for row in buffer.head(2)] == ["p0", "p1"]
-    assert len(buffer) == 3
-    buffer.remove(2)
-    assert buffer.put(prediction("p9"))
-    assert [row.id for row in buffer.head(10)] == ["p2", "p9"]
+@given(st.lists(st.integers(0, 50), min_size=1, max_size=8), st.data())
+def test_what_an_unheard_attempt_stored_is_counted_as_stored_however_it_is_cut_anew(batches, data):
+    rows = sum(batches)
+    before, again = data.draw(st.integers(0, rows)), data.draw(st.integers(0, 20))
+    held, counted, stored, repeated = 100 + before, 100, 0, 0
+    left = rows - before  # new rows that the later attempts bring in, besides repetitions
+    for batch in batches:
+        new = data.draw(st.integers(0, min(left, batch)))
+        left, held = left - new, held + new
+        share = shares(batch, held=held, counted=counted)
+        assert min(share.values()) >= 0
+        assert sum(share.values()) == batch
+        counted, stored, repeated = counted + share["stored"], stored + share["stored"], repeated + share["repeated"]
+    assert stored + repeated == rows
+    assert counted <= held
+    assert shares(again, held=counted, counted=counted) == {"stored": 0, "repeated": again}
 
 
-def test_the_buffer_is_bounded_by_bytes_too():
-    buffer = Buffer(rows=100, size=100)
-    assert buffer.put(prediction("p1", "x" * 90))
-    assert not buffer.put(prediction("p2", "x" * 90))
-    buffer.remove(1)
-    assert buffer.put(prediction("p2", "x" * 90))
+@pytest.mark.parametrize(
+    "whole",
+    [
+        exchange("p1", "good", "ü\U0001f600", ""),
+        failed_exchange("p1", reason="asked for", trace="0" * 32),
+        table_exchange("p2", (1.0, -0.0), (2.5, 1e300), members=b"1234", embedding=b"5678"),
+        exchange("p3", inputs=(b"GIF89a", b"\x00\xff"), rows=2),
+    ],
+)
+def test_an_exchange_crosses_whole(whole):
+    assert exchanges_in(framed(whole)) == (whole,)
 
 
-def test_a_closed_buffer_takes_nothing_and_keeps_what_it_has():
-    buffer = Buffer(rows=3, size=1_000)
-    buffer.put(prediction("p1"))
-    buffer.close()
-    assert not buffer.put(prediction("p2"))
-    assert [row.id for row in buffer.head(9)] == ["p1"]
+def test_what_a_failing_model_says_may_hold_letters_that_are_none():
+    (read,) = exchanges_in(framed(failed_exchange("p1", failure="OSError: caf\udce9", reason="v1 said \udce9")))
+    assert (read.failure, read.reason) == ("OSError: caf?", "v1 said ?")
 
 
-def test_threads_share_the_buffer_without_losing_a_row():
-    buffer = Buffer(rows=900, size=1 << 20)
-    with ThreadPoolExecutor(8) as pool:
-        taken = list(pool.map(lambda i: buffer.put(prediction(f"p{i}")), range(1_000)))
-    assert sum(taken) == len(buffer) == 900
-    assert len({row.id for row in buffer.head(1_000)}) == 900
+def test_an_input_that_no_encoding_can_hold_has_no_frame():
+    assert framed(exchange("p1", "caf\udce9")) == b""
+
+
+@given(st.binary(max_size=60))
+@example(b"\xdc\x00\x0c\xa4\x00\x00\x00\x80")  # a name that is no text
+@example(b"\xdc\x00\x0c\xa1p\x00\xa1v\xa1a\xa1s\xa9incumbent\xa0\xa0" + b"\x91" * 100_000)  # inputs without a bottom
+def test_what_is_no_exchange_is_read_as_none(noise):
+    assert exchanges_in(noise) == (None,)
+    whole = framed(exchange())
+    assert exchanges_in(whole[:-1]) == (None,)
+    assert exchanges_in(whole + b"\0") == (None,)
+    assert exchanges_in(msgspec.msgpack.encode(["p1", "late"])) == (None,)
+
+
+@pytest.mark.parametrize("make", [exchange, table_exchange])
+def test_a_turn_crosses_as_the_exchanges_that_it_is(make):
+    rows = {exchange: ("a", "b"), table_exchange: ((1.0, 2.0), (3.0, 4.0))}[make]
+    whole = (make("p1"), make("p2", *rows, group="ana"), make("p3", trace="4bf9"))
+    assert exchanges_in(framed(turn(*whole))) == whole
+    bare = turn(make("p1"), make("p2"))
+    assert msgspec.structs.replace(bare, counts=(), groups=(), traces=()).exchanges() == (make("p1"), make("p2"))
+
+
+def test_a_turn_whose_parts_do_not_add_up_is_damage():
+    odd = msgspec.structs.replace(turn(exchange("p1"), exchange("p2")), groups=("ana",))
+    assert exchanges_in(framed(odd)) == (None,)

@@ -17,9 +17,9 @@ from loopline.records.soundness import checks_in, sound
 from loopline.serve.grouping import group_of, normalised
 from loopline.serve.informativeness import entropy, margin
 from loopline.serve.patience import LONGEST_REST, Look, is_due, looked
+from loopline.serve.question import Question, joined, route_key
 from loopline.serve.routing import basis_point, is_challengers
-from loopline.serve.sample import samples
-from loopline.serve.table import Loaded, Table, attempts, survey, unseen
+from loopline.serve.table import EMPTY, Loaded, Pace, Table, attempts, pace_of, survey, unseen
 from loopline.serve.verification import verified
 from loopline.testing.factories import LOOP, NOW, SIGNATURE, digest, model_version
 
@@ -92,23 +92,11 @@ def test_places_are_spread_evenly():
     assert chi_square < 27.9  # the 99.9 % point with 9 degrees of freedom
 
 
-def test_samples_are_named_grouped_and_given_their_role():
-    role = {"ana": "reserve"}.get
-    (one,) = samples(["x"], request="r", group="ana", signature=AB, role=role)
-    assert one == ("r", "x", b'"x"', digest(b'"x"'), "ana", "reserve")
-    many = samples(["x", "y", "x"], request="r", group="", signature=AB, role=lambda _: "loop")
-    assert [s.id for s in many] == ["r/0", "r/1", "r/2"]
-    assert [s.group for s in many] == [digest(b"x"), digest(b"y"), digest(b"x")]
-    assert [s.content for s in many] == [digest(b'"x"'), digest(b'"y"'), digest(b'"x"')]
-
-
 def test_near_equal_texts_are_never_on_both_sides_of_the_seal():
     rows = ["Great film!", "great  film", "GREAT, film..."]
     for secret in range(200):
         role = partial(role_of, secret=f"secret {secret}".encode(), share=0.5)
-        sealed = samples(rows, request="r", group="", signature=AB, role=role)
-        assert len({sample.role for sample in sealed}) == 1
-        assert len({sample.content for sample in sealed}) == 3
+        assert len({role(group_of(row, content=digest(row.encode()))) for row in rows}) == 1
 
 
 @given(st.text())
@@ -124,43 +112,68 @@ def test_other_words_and_texts_without_words_are_groups_of_their_own():
     assert len({group_of(text, content="c") for text in texts}) == len(texts)
 
 
-def test_equal_tabular_rows_are_a_group():
+def test_without_a_key_a_request_is_routed_by_its_first_row():
     table = Signature(input="tabular", width=2, labels=("a", "b"))
-    rows = [(1.0, 2.0), (1.0, 2.5), (1.0, 2.0)]
-    made = samples(rows, request="r", group="", signature=table, role=lambda _: "loop")
-    assert [s.group for s in made] == [s.content for s in made]
-    assert made[0].group == made[2].group != made[1].group
+    rows = np.array([[1.0, 2.0], [1.0, 2.5]])
+    keys = [route_key(Question(id="r", rows=part), signature=table) for part in (rows, rows[:1], rows[1:])]
+    assert keys[0] == keys[1] == digest(b"[1.0,2.0]") != keys[2]
+    assert route_key(Question(id="r", rows=rows, group="ana"), signature=table) == "ana"
+    assert route_key(Question(id="r", rows=("Good film!", "x")), signature=AB) == digest(b"good film")
+
+
+def test_rows_that_are_asked_together_keep_their_order():
+    texts = [Question(id="a", rows=("x", "y")), Question(id="b", rows=("z",))]
+    assert joined(texts) == ("x", "y", "z")
+    tables = [Question(id="a", rows=np.array([[1.0], [2.0]])), Question(id="b", rows=np.array([[3.0]]))]
+    assert joined(tables).tolist() == [[1.0], [2.0], [3.0]]
+
+
+def observing(p: object) -> object:
+    return lambda rows, *, extras: (np.array(list(p) * len(rows), np.float32), None, None)
 
 
 def loaded(name: str, p: object = ((0.2, 0.3, 0.5),)) -> Loaded:
-    return Loaded(model_version(name), lambda rows: np.array(list(p) * len(rows), np.float32))
+    return Loaded.of(model_version(name), observing(p), keep=())
 
 
 TABLE = Table(split=split(5_000), loaded={name: loaded(name) for name in ("v1", "v2", "v0")})
 
 
+def asked(key: str = "k", version: str | None = None) -> Question:
+    return Question(id="r", rows=("x",), group=key, version=version)
+
+
 def test_a_canary_is_followed_by_the_incumbent_and_the_incumbent_by_nobody():
-    ways = {key: attempts(TABLE, key=key, named=None) for key in map(str, range(50))}
-    asked = {tuple((one.version.name, arm) for one, arm in way) for way in ways.values()}
-    assert asked == {(("v1", "incumbent"),), (("v2", "canary"), ("v1", "incumbent"))}
+    ways = {key: attempts(TABLE, question=asked(key)) for key in map(str, range(50))}
+    found = {tuple((one.version.name, what.arm) for one, what in way) for way in ways.values()}
+    assert found == {(("v1", "incumbent"),), (("v2", "canary"), ("v1", "incumbent"))}
 
 
 def test_a_named_version_is_asked_directly_and_alone():
-    ((one, arm),) = attempts(TABLE, key="k", named="v0")
-    assert (one.version.name, arm) == ("v0", "direct")
+    ((one, what),) = attempts(TABLE, question=asked(version="v0"))
+    assert (one.version.name, what.arm, what.reason) == ("v0", "direct", "asked by name")
     with pytest.raises(NotFound, match="no loaded version 'v9'; known: v0, v1, v2"):
-        attempts(TABLE, key="k", named="v9")
+        attempts(TABLE, question=asked(version="v9"))
 
 
 def test_before_the_first_version_nothing_answers():
     with pytest.raises(Unavailable, match="model: no version is live yet; ask again when /v2/health/ready says so"):
-        attempts(Table(split=None, loaded={}), key="k", named=None)
+        attempts(EMPTY, question=asked())
 
 
 def test_only_a_shadowed_challenger_scores_unseen():
-    assert unseen(TABLE) == ()
-    assert [one.version.name for one in unseen(TABLE._replace(split=split(shadow=True)))] == ["v2"]
-    assert unseen(Table(split=None, loaded={})) == ()
+    assert unseen(TABLE) is None
+    assert unseen(TABLE._replace(split=split(shadow=True))).version.name == "v2"
+    assert unseen(EMPTY) is None
+
+
+def test_the_slowest_version_with_traffic_sets_the_pace():
+    paces = {"v1": Pace(500, is_batched=True), "v2": Pace(20), "v0": Pace(7)}
+    table = TABLE._replace(loaded={name: one._replace(pace=paces[name]) for name, one in TABLE.loaded.items()})
+    assert pace_of(table, version=None) == Pace(20)
+    assert pace_of(table._replace(split=split(0)), version=None) == paces["v1"]
+    assert pace_of(table, version="v0") == paces["v0"]
+    assert pace_of(table, version="v9") == pace_of(EMPTY, version=None) == Pace()
 
 
 def test_a_refused_challenger_leaves_its_share_to_the_incumbent():
@@ -221,28 +234,63 @@ def test_the_rest_between_looks_doubles_to_a_minute_and_begins_anew_with_a_new_s
 CHECKS = b'{"rows": ["x", "y"], "probabilities": [[0.2, 0.3, 0.5], [0.2, 0.3, 0.5]]}'
 
 
-def test_a_version_that_repeats_its_checks_is_verified():
+def timed(*nanoseconds: int) -> object:
+    """A timer under which the calls of the model took so long, one after the other, and then as the last."""
+    took, now = iter(nanoseconds), 0
+
+    def timer() -> int:
+        nonlocal now
+        timer.calls += 1
+        if timer.calls % 2 == 0:
+            timer.last = next(took, timer.last)
+            now += timer.last
+        return now
+
+    timer.calls, timer.last = 0, 0
+    return timer
+
+
+def test_a_version_that_repeats_its_checks_is_verified_and_has_a_pace():
     version = loaded("v1")
-    assert verified(version, checks=CHECKS, signature=SIGNATURE) is version
+    found = verified(version, checks=CHECKS, signature=SIGNATURE, timer=timed(*[20_000] * 5, 22_000))
+    assert found == version._replace(pace=Pace(quick_rows=491, is_batched=True))  # (1 ms - 20 us) / 2 us + 1
+
+
+@pytest.mark.parametrize(("one", "many"), [(500_001, 500_001), (5_000_000, 9_000_000)])
+def test_a_slow_version_is_never_answered_on_the_spot(one, many):
+    found = verified(loaded("v1"), checks=CHECKS, signature=SIGNATURE, timer=timed(*[one] * 5, many))
+    assert found.pace.quick_rows == 0
+
+
+@pytest.mark.parametrize("engine", ["python", "remote"])
+def test_a_version_that_may_wait_for_others_is_never_answered_on_the_spot(engine):
+    version = loaded("v1")._replace(version=model_version("v1", engine=engine))
+    found = verified(version, checks=CHECKS, signature=SIGNATURE, timer=timed(10))
+    assert found.pace.quick_rows == 0
+
+
+def test_a_version_that_takes_as_long_for_rows_together_is_not_asked_in_batches():
+    found = verified(loaded("v1"), checks=CHECKS, signature=SIGNATURE, timer=timed(*[1_000_000] * 5, 1_900_000))
+    assert not found.pace.is_batched
 
 
 def test_a_version_that_says_something_else_is_named_with_the_check():
     said = np.array([[0.2, 0.3, 0.5], [0.2, 0.30001, 0.49999]], np.float32)
-    odd = Loaded(model_version("v2"), lambda rows: said[: len(rows)])
+    odd = Loaded.of(model_version("v2"), lambda rows, *, extras: (said[: len(rows)], None, None), keep=())
     expected = (
         "^version v2: check 1 differs by 1e-05 from what the packager saw, 0 of 2 labels different, "
         "expected at most 1e-06$"
     )
     with pytest.raises(InvalidRecord, match=expected):
-        verified(odd, checks=CHECKS, signature=SIGNATURE)
+        verified(odd, checks=CHECKS, signature=SIGNATURE, timer=int)
 
 
 def test_a_version_made_for_another_signature_is_refused_before_it_is_asked():
-    version = Loaded(model_version("v2"), lambda rows: 1 / 0)
+    version = Loaded.of(model_version("v2"), lambda rows, *, extras: 1 / 0, keep=())
     with pytest.raises(
         InvalidRecord, match=r"made for text with labels \[negative, .*\], expected text with labels \[a, b\]$"
     ):
-        verified(version, checks=CHECKS, signature=AB)
+        verified(version, checks=CHECKS, signature=AB, timer=int)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from loopline.apps.worker.packing import checks_of, pack
 from loopline.apps.worker.run import Run
 from loopline.errors import InvalidRecord, NotFound
 from loopline.records.signature import Signature
+from loopline.records.soundness import checks_in
 from loopline.testing.factories import SIGNATURE, digest, run_spec
 
 TABULAR = Signature(input="tabular", width=2, labels=("low", "high"))
@@ -151,10 +152,14 @@ def test_an_import_that_fails_inside_the_trainer_is_its_own_error(trainers):
             load_entry(entry, folder=trainers)
 
 
+def checked(packed, table):
+    return checks_in(checks_of(packed, rows=table.rows, signature=TABULAR), signature=TABULAR)
+
+
 def test_checks_are_what_the_packaged_model_says_spread_over_the_set(table):
     x, y = table.to_numpy()
     packed = pack(LogisticRegression().fit(x, y), signature=TABULAR, entry="train.py:train")
-    checks = checks_of(packed, dataset=table, signature=TABULAR)
+    checks = checked(packed, table)
     assert (packed.engine, len(checks.rows), len(checks.probabilities)) == ("sklearn", 16, 16)
     assert (checks.rows[0], checks.rows[-1]) == (table.rows[0], table.rows[-1])
     said = np.array(checks.probabilities)
@@ -167,7 +172,7 @@ def test_a_small_set_is_checked_whole(texts):
 
     x, y = texts.to_numpy()
     packed = pack(make_pipeline(CountVectorizer(), LogisticRegression()).fit(x, y), signature=SIGNATURE, entry="t")
-    assert checks_of(packed, dataset=texts, signature=SIGNATURE).rows == texts.rows
+    assert checks_in(checks_of(packed, rows=texts.rows, signature=SIGNATURE), signature=SIGNATURE).rows == texts.rows
 
 
 def test_an_onnx_model_is_kept_as_it_is(table):
@@ -178,7 +183,7 @@ def test_an_onnx_model_is_kept_as_it_is(table):
     proto = to_onnx(model, x[:1].astype(np.float32), options={"zipmap": False})
     packed = pack(proto, signature=TABULAR, entry="t")
     assert packed == pack(proto.SerializeToString(), signature=TABULAR, entry="t")
-    checks = checks_of(packed, dataset=table, signature=TABULAR)
+    checks = checked(packed, table)
     assert packed.engine == "onnx"
     np.testing.assert_allclose(np.array(checks.probabilities), model.predict_proba(checks.rows), atol=1e-5)
 
@@ -205,3 +210,21 @@ def test_progress_is_kept_and_numbers_that_are_none_are_left_out(tmp_path):
     seen = folder.progress()
     assert (seen.done, seen.total, seen.metrics) == (2, 10, run.metrics)
     assert (run.seed, run.folder) == (9, tmp_path)
+
+
+def test_an_image_comes_as_the_numbers_that_the_model_will_get(tmp_path):
+    from io import BytesIO
+
+    from PIL import Image
+
+    signature = Signature(input="image", labels=("dark", "light"), preprocessing="gray-2x1-flat-unit.v1")
+    files = []
+    for shade in (0, 255):
+        content = BytesIO()
+        Image.new("L", (4, 2), shade).save(content, "PNG")
+        files.append(content.getvalue())
+    path = write(tmp_path / "i.parquet", files, ["dark", "light"], signature=signature)
+    dataset = read_dataset(path, signature=signature)
+    x, y = dataset.to_numpy()
+    assert (dataset.rows, x.tolist(), y.tolist()) == (tuple(files), [[0, 0], [1, 1]], ["dark", "light"])
+    assert dataset.to_arrow().column("image").to_pylist() == files

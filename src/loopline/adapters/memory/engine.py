@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopline.errors import InvalidRecord
+from loopline.ports.engine import Rows, Said
 from loopline.records.model import EngineName
 from loopline.records.signature import Row, Signature
 
@@ -14,14 +15,20 @@ from loopline.records.signature import Row, Signature
 class _Linear(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     weights: dict[str, list[float]]
     fails_on: str = ""
+    is_committee: bool = False
 
 
-def linear(weights: Mapping[str, Sequence[float]], *, fails_on: str = "") -> bytes:
+TEMPERATURES = (0.5, 1.0, 2.0)
+"""The members of a committee: the same scores, divided by each of these."""
+
+
+def linear(weights: Mapping[str, Sequence[float]], *, fails_on: str = "", is_committee: bool = False) -> bytes:
     """An artefact for MemoryEngine: for each word (or column number) its log-odds, one a class.
 
-    The model raises RuntimeError on a text that has the word ``fails_on``.
+    The model raises RuntimeError on a text that has the word ``fails_on``. A committee gives members and an embedding.
     """
-    return msgspec.json.encode(_Linear({word: list(w) for word, w in weights.items()}, fails_on), order="sorted")
+    model = _Linear({word: list(w) for word, w in weights.items()}, fails_on, is_committee)
+    return msgspec.json.encode(model, order="sorted")
 
 
 class MemoryEngine:
@@ -38,23 +45,31 @@ class MemoryEngine:
         if odd:
             found = f"{len(model.weights[odd[0]])} weights for {odd[0]!r}"
             raise InvalidRecord(f"{engine} model", found=found, expected=expected)
-        return LinearPredictor(model.weights, fails_on=model.fails_on, classes=classes)
+        return LinearPredictor(model, classes=classes)
 
 
 class LinearPredictor:
     """p = softmax of the sum of the weights of the words in the text, or of column value times weight."""
 
-    def __init__(self, weights: Mapping[str, Sequence[float]], *, fails_on: str, classes: int) -> None:
-        self._weights = {word: np.array(w, np.float64) for word, w in weights.items()}
-        self._fails_on, self._classes = fails_on, classes
+    def __init__(self, model: _Linear, *, classes: int) -> None:
+        self._weights = {word: np.array(w, np.float64) for word, w in model.weights.items()}
+        self._fails_on, self._is_committee, self._classes = model.fails_on, model.is_committee, classes
 
-    def predict(self, rows: Sequence[Row]) -> NDArray[np.float32]:
+    def predict(self, rows: Rows) -> NDArray[np.float32]:
         """Probabilities of shape (len(rows), classes)."""
-        scores = np.array([self._score(row) for row in rows]).reshape(len(rows), self._classes)
-        raised = np.exp(scores - scores.max(axis=1, keepdims=True))
-        return np.asarray(raised / raised.sum(axis=1, keepdims=True), np.float32)
+        return _softmax(self._scores(rows))
 
-    def _score(self, row: Row) -> NDArray[np.float64]:
+    def observe(self, rows: Rows, *, extras: frozenset[str]) -> Said:
+        """The same probabilities; of a committee, its members at three temperatures, and the scores as embedding."""
+        scores = self._scores(rows)
+        wanted = extras if self._is_committee else frozenset[str]()
+        members = np.stack([_softmax(scores / t) for t in TEMPERATURES], axis=1) if "members" in wanted else None
+        return Said(_softmax(scores), members, scores.astype(np.float32) if "embedding" in wanted else None)
+
+    def _scores(self, rows: Rows) -> NDArray[np.float64]:
+        return np.array([self._score(row) for row in rows]).reshape(len(rows), self._classes)
+
+    def _score(self, row: Row | NDArray[np.float64]) -> NDArray[np.float64]:
         if isinstance(row, str):
             words = row.split()
             if self._fails_on and self._fails_on in words:
@@ -64,3 +79,8 @@ class LinearPredictor:
             amounts = [(str(column), value) for column, value in enumerate(row)]
         none = np.zeros(self._classes)
         return sum((amount * self._weights[word] for word, amount in amounts if word in self._weights), start=none)
+
+
+def _softmax(scores: NDArray[np.float64]) -> NDArray[np.float32]:
+    raised = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return np.asarray(raised / raised.sum(axis=1, keepdims=True), np.float32)

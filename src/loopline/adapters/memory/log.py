@@ -16,6 +16,11 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LIVE = ("incumbent", "canary")
 
 
+def is_usable(row: Prediction, *, role: str) -> bool:
+    """Whether it is of this role and of a live arm, and held as the model saw it."""
+    return row.role == role and row.arm in LIVE and not row.payload and not row.redacted
+
+
 class MemoryLog:
     """Keeps the promises of PredictionLog, ScoreLog, Pool and ReserveLog for as long as the object lives."""
 
@@ -69,7 +74,7 @@ class MemoryLog:
 
     def rows(self, *, after: int, until: int) -> PoolRows:
         """Answered rows of role ``loop`` and a live arm with position in (after, until], in order."""
-        kept = self._between(after, until, lambda p: p.role == "loop" and p.arm in LIVE and not p.failure)
+        kept = self._between(after, until, lambda p: is_usable(p, role="loop") and not p.failure)
         found = list(kept)
         rows = [row for _, row in found]
         classes = len(rows[0].probabilities) if rows else 0
@@ -87,7 +92,7 @@ class MemoryLog:
     def sealed(self, *, after: int, until: int) -> tuple[ReserveRow, ...]:
         """Rows of role ``reserve`` and a live arm in (after, until]; the first of each content only."""
         first: dict[str, ReserveRow] = {}
-        for position, row in self._between(after, until, lambda p: p.role == "reserve" and p.arm in LIVE):
+        for position, row in self._between(after, until, lambda p: is_usable(p, role="reserve")):
             found = ReserveRow(id=row.id, content=row.content, inputs=row.inputs, position=position)
             first.setdefault(row.content, found)
         return tuple(first.values())

@@ -1,9 +1,11 @@
 """Objects in memory."""
 
+import base64
 import shutil
 import tempfile
 import weakref
 from pathlib import Path
+from threading import get_ident
 
 from blake3 import blake3
 
@@ -37,5 +39,16 @@ class MemoryObjects:
             self._folder = Path(tempfile.mkdtemp(prefix="loopline-objects-"))
             weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         place = self._folder / digest
-        place.write_bytes(content)
+        if not place.exists():
+            aside = place.with_suffix(f".{get_ident()}")
+            aside.write_bytes(content)
+            aside.replace(place)
         return str(place)
+
+    def delete(self, digest: Digest) -> None:
+        """Forget the object; of one that is not there, nothing happens."""
+        self._objects.pop(digest, None)
+
+    def link(self, digest: Digest, *, seconds: int) -> str:  # noqa: ARG002 - what the address holds cannot end
+        """An address that holds the bytes themselves. Raises NotFound."""
+        return f"data:application/octet-stream;base64,{base64.b64encode(self.get(digest)).decode()}"

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from loopline.adapters.sklearn.members import has_members, members
 from loopline.errors import InvalidRecord
+from loopline.ports.engine import Rows, Said
 from loopline.records.model import EngineName
-from loopline.records.signature import Row, Signature
+from loopline.records.signature import Signature
 
 TRUSTED = frozenset(
     {
@@ -43,14 +45,22 @@ class SklearnEngine:
     """Loads scikit-learn classifiers and pipelines that end in one."""
 
     def load(self, artifact: bytes, *, engine: EngineName, signature: Signature) -> "SklearnPredictor":
-        """The predictor in these bytes. Raises InvalidRecord: no such file, untrusted types, other classes."""
-        import skops.io
+        """The predictor in these bytes. Raises InvalidRecord: no such file, untrusted types, other classes.
 
+        Images come to it as the numbers that their preprocessing makes of them.
+        """
         if engine != "sklearn":
             raise InvalidRecord("model", found=f"engine {engine}", expected="sklearn")
-        _check_types(artifact)
-        estimator = skops.io.loads(artifact, trusted=sorted(TRUSTED))
+        estimator = opened(artifact)
         return SklearnPredictor(estimator, columns=_columns(estimator, signature=signature))
+
+
+def opened(artifact: bytes) -> Any:
+    """The estimator in a skops file. Raises InvalidRecord: no such file, or untrusted types."""
+    import skops.io
+
+    _check_types(artifact)
+    return skops.io.loads(artifact, trusted=sorted(TRUSTED))
 
 
 class SklearnPredictor:
@@ -58,11 +68,25 @@ class SklearnPredictor:
 
     def __init__(self, estimator: Any, *, columns: Sequence[int]) -> None:
         self._estimator, self._columns = estimator, list(columns)
+        self.extras: frozenset[str] = frozenset({"members"} if has_members(estimator) else ())
+        """What it gives beside the distribution."""
 
-    def predict(self, rows: Sequence[Row]) -> NDArray[np.float32]:
+    def predict(self, rows: Rows) -> NDArray[np.float32]:
         """Probabilities of shape (len(rows), classes)."""
-        features = list(rows) if isinstance(rows[0], str) else np.array(rows, np.float64)
-        return np.asarray(self._estimator.predict_proba(features)[:, self._columns], np.float32)
+        return np.asarray(self._estimator.predict_proba(_features(rows))[:, self._columns], np.float32)
+
+    def observe(self, rows: Rows, *, extras: frozenset[str]) -> Said:
+        """The same probabilities, with what each part of a forest, a bagging or a vote says."""
+        if "members" not in extras & self.extras:
+            return Said(self.predict(rows))
+        said = members(self._estimator, _features(rows))[:, :, self._columns]
+        return Said(self.predict(rows), members=np.asarray(said, np.float32))
+
+
+def _features(rows: Rows) -> Any:
+    if isinstance(rows, np.ndarray):
+        return rows if rows.ndim == 2 else rows.reshape(len(rows), -1)
+    return list(rows) if isinstance(rows[0], str) else np.array(rows, np.float64)
 
 
 def _check_types(artifact: bytes) -> None:

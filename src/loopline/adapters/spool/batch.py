@@ -2,8 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import chain
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from msgspec.structs import astuple
+from numpy.typing import NDArray
 
 from loopline.errors import InvalidRecord
 from loopline.records.ids import Digest, LoopName, PredictionId, VersionName
@@ -33,27 +38,94 @@ SCHEMA = pa.schema(
         ("sampled", pa.float64()),
         ("failure", pa.string()),
         ("top", pa.float32()),  # of the probabilities; stored so that scores are read without them
+        ("reason", pa.string()),
+        ("trace", pa.string()),
+        ("members", pa.list_(pa.float32())),  # row-major; a row has as many classes as probabilities
+        ("embedding", pa.list_(pa.float32())),
+        ("payload", pa.string()),
+        ("redacted", pa.bool_()),
     ]
 )
-DERIVED = {"at_us", "top"}
+"""Of every batch and every segment that is written. Columns are only ever added, at the end."""
+PACKED = ("members", "embedding")
+"""float32 bytes in a record, numbers in a column, so that a query can compute with them."""
+DERIVED = {"at_us", "top", "probabilities", *PACKED}
 PLAIN = tuple(name for name in SCHEMA.names if name not in DERIVED)
+FIELDS = Prediction.__struct_fields__
+KINDS = {field.name: field.type for field in SCHEMA}
+FLOAT32 = np.dtype("<f4")
 
 
 def record_batch(predictions: Sequence[Prediction]) -> pa.RecordBatch:
     """The predictions as columns. Raises InvalidRecord when a value has no place in its column."""
-    columns: dict[str, list[object]] = {name: [getattr(row, name) for row in predictions] for name in PLAIN}
-    columns["at_us"] = [(row.at - EPOCH) // MICROSECOND for row in predictions]
-    columns["top"] = [max(row.probabilities, default=0.0) for row in predictions]
     try:
-        return pa.record_batch([pa.array(columns[field.name], field.type) for field in SCHEMA], schema=SCHEMA)
-    except (pa.ArrowException, UnicodeError, OverflowError) as error:
+        values = dict(zip(FIELDS, zip(*map(astuple, predictions), strict=True), strict=bool(predictions)))
+        columns = {name: _plain(values.get(name, ()), KINDS[name]) for name in PLAIN}
+        columns["at_us"] = pa.array([(at - EPOCH) // MICROSECOND for at in values.get("at", ())], pa.int64())
+        columns["probabilities"], columns["top"] = _distributions(values.get("probabilities", ()))
+        for name in PACKED:
+            columns[name] = _floats(values.get(name, ()), name)
+        return pa.RecordBatch.from_arrays([columns[name] for name in SCHEMA.names], schema=SCHEMA)
+    except (pa.ArrowException, UnicodeError, OverflowError, TypeError, ValueError) as error:
         found = f"a value that is not storable ({error})"
         raise InvalidRecord("prediction log", found=found, expected="UTF-8 text and 64-bit numbers") from error
 
 
+def _plain(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    """The values as they are; of a text that all rows share, its bytes are written once and copied."""
+    if values and isinstance(values[0], str) and values.count(values[0]) == len(values):
+        return pa.repeat(pa.scalar(values[0], kind), len(values))
+    return pa.array(values, kind)
+
+
+def _distributions(rows: Sequence[tuple[float, ...]]) -> tuple[pa.Array, pa.Array]:
+    """The distributions, and the largest of each; 0 of an empty one."""
+    sizes = np.fromiter(map(len, rows), np.int64, len(rows))
+    flat = np.fromiter(chain.from_iterable(rows), np.float64, int(sizes.sum()))
+    if len(rows) and sizes[0] and (sizes == sizes[0]).all():
+        top = flat.reshape(len(rows), -1).max(axis=1)
+    else:
+        top = np.array([max(row, default=0.0) for row in rows], np.float64)
+    return _lists(sizes, flat), pa.array(top.astype(np.float32))
+
+
+def _floats(rows: Sequence[bytes], name: str) -> pa.Array:
+    """Lists of float32, from their bytes."""
+    sizes = np.fromiter(map(len, rows), np.int64, len(rows))
+    if (sizes % FLOAT32.itemsize).any():
+        raise ValueError(f"{name} of {int(sizes[sizes % FLOAT32.itemsize > 0][0])} bytes, which is no row of float32")
+    return _lists(sizes // FLOAT32.itemsize, np.frombuffer(b"".join(rows), FLOAT32))
+
+
+def _lists(sizes: NDArray[np.int64], flat: NDArray[np.generic]) -> pa.Array:
+    offsets = np.zeros(len(sizes) + 1, np.int64)
+    np.cumsum(sizes, out=offsets[1:])
+    if offsets[-1] > np.iinfo(np.int32).max:
+        raise OverflowError(f"{offsets[-1]} numbers in one column of one batch")
+    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), pa.array(flat))
+
+
+def conformed(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch in today's columns; those that it was written without are empty."""
+    if batch.schema.equals(SCHEMA):
+        return batch
+    held = set(batch.schema.names)
+    return pa.record_batch(
+        [batch.column(field.name) if field.name in held else _empty(field.type, batch.num_rows) for field in SCHEMA],
+        schema=SCHEMA,
+    )
+
+
+def _empty(kind: pa.DataType, rows: int) -> pa.Array:
+    nothing: object = [] if pa.types.is_list(kind) else False if pa.types.is_boolean(kind) else ""
+    return pa.repeat(pa.scalar(nothing, kind), rows)
+
+
 def prediction(batch: pa.RecordBatch, row: int) -> Prediction:
     """The prediction in this row of the batch, equal to the one that was stored."""
-    values = batch.slice(row, 1).to_pylist()[0]
+    found = batch.slice(row, 1)
+    values = {name: found.column(name)[0].as_py() for name in SCHEMA.names if name not in PACKED}
+    packed = {name: _bytes(found.column(name)[0].values) for name in PACKED}
     return Prediction(
         id=PredictionId(values["id"]),
         loop=LoopName(values["loop"]),
@@ -73,4 +145,14 @@ def prediction(batch: pa.RecordBatch, row: int) -> Prediction:
         latency_us=values["latency_us"],
         sampled=values["sampled"],
         failure=values["failure"],
+        reason=values["reason"],
+        trace=values["trace"],
+        members=packed["members"],
+        embedding=packed["embedding"],
+        payload=values["payload"],
+        redacted=values["redacted"],
     )
+
+
+def _bytes(values: pa.Array) -> bytes:
+    return np.asarray(values.to_numpy(), FLOAT32).tobytes()

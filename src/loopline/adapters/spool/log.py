@@ -1,183 +1,206 @@
-"""The prediction log in one SQLite file: one row a flushed batch, Arrow inside, a checksum on each."""
+"""The prediction log on a local disk: a hot tail of Arrow batches in SQLite, and sealed segments in an object store."""
 
-from collections import Counter, OrderedDict
-from collections.abc import Sequence
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
-from threading import Lock
-from typing import TypeVar
 
-import numpy as np
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
-from loopline.adapters.spool.batch import SCHEMA, record_batch
-from loopline.adapters.spool.batch import prediction as prediction_at
-from loopline.adapters.spool.database import Span, connect, read_batch, storage, transaction, write_batch
-from loopline.errors import NotFound
+from loopline.adapters.spool import views
+from loopline.adapters.spool.batch import record_batch
+from loopline.adapters.spool.catalogue import Catalogue, Segments
+from loopline.adapters.spool.database import LAST, Spool, read_state, write_batch
+from loopline.adapters.spool.reading import Parts, Reader
+from loopline.adapters.spool.sealing import COUNT, Sealer
+from loopline.adapters.spool.segments import Missing, SegmentFiles
+from loopline.adapters.spool.tail import Tail
+from loopline.errors import Conflict
+from loopline.ports.manifest import Manifest
+from loopline.ports.object_store import ObjectStore
 from loopline.ports.prediction_log import Appended, PoolRows, ReserveRow, Scores
-from loopline.records.ids import PredictionId
+from loopline.records.ids import LoopName, PredictionId
 from loopline.records.prediction import Prediction
+from loopline.records.segment import Segment, Tier
 
-N = TypeVar("N", bound=np.generic)
-LIVE = pa.array(["incumbent", "canary"])
-SCORED = ("at_us", "id", "model", "arm", "label", "top", "margin", "entropy", "latency_us", "failure")
-POOLED = ("role", "arm", "failure", "id", "content", "inputs", "model", "label", "probabilities", "margin")
-SEALED = ("role", "arm", "id", "content", "inputs")
-CACHE_BYTES = 64 << 20
-"""Decoded batches that are kept; they never change, and the controller asks for the youngest again and again."""
-SPANS = """
-SELECT first, count FROM batches
-WHERE first >= coalesce((SELECT max(first) FROM batches WHERE first <= :start), 0) AND first <= :until ORDER BY first
-"""
-LAST = "SELECT coalesce(max(first + count - 1), 0) FROM batches WHERE first = (SELECT max(first) FROM batches)"
+INSERT_ALL = "INSERT OR IGNORE INTO ids SELECT value, ? + key FROM json_each(?)"
+INSERT = "INSERT OR IGNORE INTO ids VALUES (?, ?)"
+
+__all__ = ["Parts", "SpoolLog"]
 
 
 class SpoolLog:
-    """Keeps the promises of PredictionLog, ScoreLog, Pool and ReserveLog on a local disk.
+    """Keeps the promises of PredictionLog, ScoreLog, Pool and ReserveLog on a local disk and in an object store.
 
-    One process appends, on any of its threads; threads and other processes read while it does.
+    Any process may append, on any of its threads, and read meanwhile: SQLite lets one of them write at a time. The rows
+    of a lane that is alone are visible at once. With several lanes a row has its position, and its readers, when it is
+    sealed; idempotency by id then covers this lane and what others have sealed as far as this process has seen it.
     """
 
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._path = path
-        self._writing, self._reading = Lock(), Lock()
-        self._writer, self._reader = connect(path), connect(path)
-        self._cache: OrderedDict[int, pa.RecordBatch] = OrderedDict()
-        self._cached_bytes = 0
+    def __init__(
+        self,
+        path: Path,
+        *,
+        loop: str = "",
+        lane: str = "main",
+        manifest: Manifest | None = None,
+        objects: ObjectStore | None = None,
+        is_alone: bool = True,
+    ) -> None:
+        self._is_alone = is_alone
+        self._spool = Spool(path)
+        self._tail = Tail(self._spool)
+        self._catalogue = Catalogue(manifest, loop=LoopName(loop), lane=lane, is_alone=is_alone)
+        self.files = SegmentFiles(objects)
+        """The sealed rows, for whoever packs them anew."""
+        self._reader = Reader(self._spool, self._tail, self._catalogue, self.files)
+        self._sealer: Sealer | None = None
+        if manifest and objects:
+            self._sealer = Sealer(self._spool, self._tail, self._catalogue, manifest=manifest, objects=objects)
+            try:
+                self._sealer.settle()
+            except BaseException:
+                self.close()
+                raise
 
     def append(self, predictions: Sequence[Prediction]) -> Appended:
-        """Store those not yet held; on the disk when it returns."""
+        """Store those not yet held; on the disk when it returns. Ids whose segment was deleted are not held."""
         batch = record_batch(predictions)
-        with self._writing, storage(self._path), transaction(self._writer):
-            end = self._writer.execute(LAST).fetchone()[0]
-            new: list[int] = []
-            for row, prediction in enumerate(predictions):
-                values = (prediction.id, end + len(new) + 1)
-                if self._writer.execute("INSERT OR IGNORE INTO ids VALUES (?, ?)", values).rowcount:
-                    new.append(row)
-            if new:
-                kept = batch if len(new) == len(predictions) else batch.take(pa.array(new, pa.int64()))
-                write_batch(self._writer, kept, first=end + 1)
-            self._count(Counter(predictions[row].arm for row in new))
-        return Appended(stored=len(new), repeated=len(predictions) - len(new))
+        while True:
+            segments = self._catalogue.latest
+            try:
+                held = self._sealed_ids(segments, batch.column("id"))
+            except Missing as error:
+                self._reader.miss(error.segment)
+                continue
+            with self._spool.writes() as writer:
+                # What was sealed a moment ago has left, or is leaving, the ids that are looked through here.
+                if self._catalogue.seen(read_state(writer).generation) is segments:
+                    return _insert(writer, batch, predictions, held=held)
+            self._reader.segments()
 
     def find(self, prediction: PredictionId) -> Prediction:
-        """The prediction with this id. Raises NotFound."""
-        with self._reading, storage(self._path):
-            found = self._reader.execute("SELECT position FROM ids WHERE id = ?", (prediction,)).fetchone()
-            if found is None:
-                raise NotFound("prediction", prediction)
-            span = self._spans(after=found[0] - 1, until=found[0])[0]
-            return prediction_at(self._batch(span), found[0] - span.first)
+        """The prediction with this id. Raises NotFound; Unavailable when it is, or may be, in a damaged place."""
+        return self._reader.find(prediction)
 
     def end(self) -> int:
-        """The position of the last row; 0 when empty."""
-        with self._reading, storage(self._path):
-            return int(self._reader.execute(LAST).fetchone()[0])
+        """The position of the last row; 0 when empty. With several lanes, of the last sealed one."""
+        if not self._is_alone:
+            return self._reader.segments().end
+        with self._spool.reads() as reader:
+            return int(reader.execute(LAST).fetchone()[0])
 
     def tally(self) -> dict[str, int]:
-        """Rows held, by arm."""
+        """Rows that this lane has stored, by arm; deleted ones stay counted."""
         # Capture asks after each flush: on the writer's side it waits for no reader, however long that one takes.
-        with self._writing, storage(self._path):
-            return dict(self._writer.execute("SELECT arm, rows FROM tally ORDER BY arm").fetchall())
+        with self._spool.asks() as writer:
+            return dict(writer.execute("SELECT arm, rows FROM tally ORDER BY arm").fetchall())
 
     def scores(self, *, after: int, until: int) -> Scores:
         """Rows with position in (after, until], in order."""
-        position, table = self._table(after, until, columns=SCORED)
-        return Scores(
-            position=position,
-            at_us=_numbers(table["at_us"], np.int64),
-            id=_objects(table["id"]),
-            model=_objects(table["model"]),
-            arm=_objects(table["arm"]),
-            label=_objects(table["label"]),
-            top=_numbers(table["top"], np.float32),
-            margin=_numbers(table["margin"], np.float32),
-            entropy=_numbers(table["entropy"], np.float32),
-            latency_us=_numbers(table["latency_us"], np.int64),
-            failed=_mask(pc.not_equal(table["failure"], "")),
-        )
+        return views.scores(self._reader.rows(after, until, columns=views.SCORED, keep=views.every))
 
     def rows(self, *, after: int, until: int) -> PoolRows:
         """Answered rows of role ``loop`` and a live arm with position in (after, until], in order."""
-        position, table = self._table(after, until, columns=POOLED)
-        is_pool = pc.and_(_is_live(table, role="loop"), pc.equal(table["failure"], ""))
-        position, table = position[_mask(is_pool)], table.filter(is_pool)
-        flat = _numbers(pc.list_flatten(table["probabilities"]), np.float32)
-        classes = len(flat) // max(len(position), 1)
-        return PoolRows(
-            position=position,
-            id=_objects(table["id"]),
-            content=_objects(table["content"]),
-            inputs=_objects(table["inputs"]),
-            model=_objects(table["model"]),
-            label=_objects(table["label"]),
-            probabilities=flat.reshape(len(position), classes),
-            margin=_numbers(table["margin"], np.float32),
-        )
+        return views.pool(self._reader.rows(after, until, columns=views.POOLED, keep=views.is_pool))
 
     def sealed(self, *, after: int, until: int) -> tuple[ReserveRow, ...]:
         """Rows of role ``reserve`` and a live arm in (after, until]; the first of each content only."""
-        position, table = self._table(after, until, columns=SEALED)
-        is_sealed = _is_live(table, role="reserve")
-        sealed = table.filter(is_sealed)
-        columns = [sealed[name].to_pylist() for name in ("id", "content", "inputs")]
-        first: dict[str, ReserveRow] = {}
-        for place, id_, content, inputs in zip(position[_mask(is_sealed)].tolist(), *columns, strict=True):
-            first.setdefault(content, ReserveRow(id=id_, content=content, inputs=inputs, position=place))
-        return tuple(first.values())
+        return views.reserve(self._reader.rows(after, until, columns=views.SEALED, keep=views.is_reserve))
+
+    def seal(self, *, now: datetime, rows: int) -> Segment | None:
+        """Make a segment of the oldest batches of the tail, up to so many rows; None when it has no healthy ones."""
+        return self.sealer.seal(now=now, rows=rows)
+
+    @property
+    def sealer(self) -> Sealer:
+        """What turns hot rows into segments. Raises Conflict when the log has no place for them."""
+        if self._sealer is None:
+            thing, found = f"prediction log {self._spool.path}", "no manifest and no object store"
+            raise Conflict(thing, found=found, expected="both, so that rows can be sealed")
+        return self._sealer
+
+    @property
+    def loop(self) -> LoopName:
+        """Whose predictions these are."""
+        return self._catalogue.loop
+
+    @property
+    def lane(self) -> str:
+        """Which of the loop's writers this is."""
+        return self._catalogue.lane
+
+    def waiting(self) -> tuple[int, int]:
+        """The place in the spool of the first row that is not sealed, and how many there are."""
+        with self._spool.reads() as reader:
+            sealed = read_state(reader).sealed
+            return sealed + 1, max(0, reader.execute(LAST).fetchone()[0] - sealed)
+
+    def source(self, segment: Segment) -> Iterator[pa.Table] | None:
+        """All columns of a segment, row group by row group; None when it is damaged. Raises Unavailable."""
+        return self._reader.source(segment)
+
+    def parts(self, *, tiers: tuple[Tier, ...] = ("hot", "archive")) -> Parts:
+        """Every row of these tiers and of the tail, once, for programs that read Parquet; damaged places left out."""
+        return self._reader.parts(tiers)
+
+    def damage(self) -> tuple[str, ...]:
+        """A sentence for each batch and each segment that is not what was written, as far as it was read."""
+        return (*self._tail.damage().values(), *self.files.damage().values())
 
     def close(self) -> None:
         """Let go of the file."""
-        with self._writing, self._reading:
-            self._writer.close()
-            self._reader.close()
+        self._spool.close()
 
-    def _count(self, arms: Counter[str]) -> None:
-        upsert = "INSERT INTO tally VALUES (?, ?) ON CONFLICT (arm) DO UPDATE SET rows = rows + excluded.rows"
-        self._writer.executemany(upsert, sorted(arms.items()))
-
-    def _spans(self, *, after: int, until: int) -> list[Span]:
-        """The batches that hold any position in (after, until], in order."""
-        found = self._reader.execute(SPANS, {"start": after + 1, "until": until})
-        return [span for span in map(Span._make, found) if span.first + span.rows > after + 1]
-
-    def _batch(self, span: Span) -> pa.RecordBatch:
-        """The decoded batch; from memory when it was read before."""
-        if span.first in self._cache:
-            self._cache.move_to_end(span.first)
-            return self._cache[span.first]
-        batch = self._cache[span.first] = read_batch(self._reader, span)
-        self._cached_bytes += batch.get_total_buffer_size()
-        while self._cached_bytes > CACHE_BYTES and len(self._cache) > 1:
-            self._cached_bytes -= self._cache.popitem(last=False)[1].get_total_buffer_size()
-        return batch
-
-    def _table(self, after: int, until: int, *, columns: Sequence[str]) -> tuple[NDArray[np.int64], pa.Table]:
-        """Positions in (after, until] and these columns of their rows, index-aligned."""
-        with self._reading, storage(self._path):
-            spans = self._spans(after=after, until=until)
-            table = pa.Table.from_batches([self._batch(span) for span in spans], schema=SCHEMA)
-        places = [np.arange(span.first, span.first + span.rows, dtype=np.int64) for span in spans]
-        position = np.concatenate([np.empty(0, np.int64), *places])
-        start, stop = np.searchsorted(position, [after, until], side="right").tolist()
-        # Thousands of small chunks make every later step pay for each; joining them once is the cheapest way out.
-        return position[start:stop], table.select(columns).slice(start, max(stop - start, 0)).combine_chunks()
+    def _sealed_ids(self, segments: Segments, ids: pa.StringArray) -> set[str]:
+        """Those of the ids that sealed rows have. New ids that grow with time are the greatest, and cost nothing."""
+        if not len(ids) or pc.min(ids).as_py() > segments.max_id:
+            return set()
+        return {name for segment in segments.held for name in self.files.known(segment, ids)}
 
 
-def _is_live(table: pa.Table, *, role: str) -> pa.ChunkedArray:
-    return pc.and_(pc.equal(table["role"], role), pc.is_in(table["arm"], value_set=LIVE))
+def _insert(
+    writer: sqlite3.Connection, batch: pa.RecordBatch, predictions: Sequence[Prediction], *, held: set[str]
+) -> Appended:
+    """Store the rows whose ids are new."""
+    end = writer.execute(LAST).fetchone()[0]
+    new: Sequence[int]
+    if not held and _are_new(writer, batch.column("id"), first=end + 1):
+        new = range(len(predictions))
+    else:
+        new = _each_new(writer, predictions, first=end + 1, held=held)
+    if new:
+        kept = batch if len(new) == len(predictions) else batch.take(pa.array(new, pa.int64()))
+        write_batch(writer, kept, first=end + 1)
+        writer.executemany(COUNT, sorted(Counter(kept.column("arm").to_pylist()).items()))
+    return Appended(stored=len(new), repeated=len(predictions) - len(new))
 
 
-def _mask(column: pa.ChunkedArray) -> NDArray[np.bool_]:
-    return np.asarray(column.to_numpy(), np.bool_)
+def _are_new(writer: sqlite3.Connection, ids: pa.StringArray, *, first: int) -> bool:
+    """Whether all ids are new, and now held; when some are not, nothing is changed.
+
+    One statement for all is a third of the cost of one for each.
+    """
+    text = msgspec.json.encode(ids.to_pylist()).decode()
+    if "\\u0000" in text:  # SQLite promises nothing about this letter in JSON
+        return False
+    writer.execute("SAVEPOINT ids")
+    is_new = writer.execute(INSERT_ALL, (first, text)).rowcount == len(ids)
+    if not is_new:
+        writer.execute("ROLLBACK TO ids")
+    writer.execute("RELEASE ids")
+    return is_new
 
 
-def _objects(column: pa.ChunkedArray) -> NDArray[np.object_]:
-    return np.array(column.to_pylist(), dtype=object)
-
-
-def _numbers(column: pa.ChunkedArray, kind: type[N]) -> NDArray[N]:
-    return np.asarray(column.to_numpy(), kind)
+def _each_new(
+    writer: sqlite3.Connection, predictions: Sequence[Prediction], *, first: int, held: set[str]
+) -> list[int]:
+    """The rows with new ids; of equal ids the first."""
+    new: list[int] = []
+    for row, prediction in enumerate(predictions):
+        if prediction.id not in held and writer.execute(INSERT, (prediction.id, first + len(new))).rowcount:
+            new.append(row)
+    return new

@@ -10,7 +10,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 
 from loopline.errors import Conflict, InvalidRecord, Unavailable
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest revision in ``migrations/versions``."""
 BUSY_SECONDS = 30.0
 """How long a writer waits for another before it gives up."""

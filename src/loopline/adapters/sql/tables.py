@@ -12,6 +12,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
+    UniqueConstraint,
     text,
 )
 
@@ -169,3 +170,53 @@ LEASE = Table(
     Index("lease_held", "loop", "annotator", "until_us"),
 )
 """Who was asked what. An ended lease stays with ``until_us`` 0: it remembers that the person has seen the content."""
+
+SEGMENT = Table(
+    "segment",
+    METADATA,
+    Column("loop", Name, nullable=False),
+    Column("first", BigInteger, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("digest", Name, nullable=False),
+    Column("lane", Name, nullable=False),
+    Column("lane_first", BigInteger, nullable=False),
+    Column("tier", Name, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("loop", "first"),
+    UniqueConstraint("loop", "lane", "lane_first"),
+)
+"""The manifest of the sealed log. ``body``: the whole record, ``records.segment.Segment``."""
+
+PIN = Table(
+    "pin",
+    METADATA,
+    Column("loop", Name, nullable=False),
+    Column("holder", Name, nullable=False),
+    Column("after", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    PrimaryKeyConstraint("loop", "holder"),
+)
+
+READER = Table(
+    "reader",
+    METADATA,
+    Column("loop", Name, nullable=False),
+    Column("name", Name, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    PrimaryKeyConstraint("loop", "name"),
+)
+
+OUTCOME = Table(
+    "outcome",
+    METADATA,
+    Column("loop", Name, nullable=False),
+    Column("id", Name, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("prediction", Name, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("source", Text, nullable=False),
+    PrimaryKeyConstraint("loop", "id"),
+    Index("outcome_order", "loop", "position", unique=True),
+    Index("outcome_prediction", "loop", "prediction"),
+)

@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import typer
 
-from loopline.apps.cli import asking, health, starting
+from loopline.apps.cli import asking, bring, health, keys, models, query, starting
 from loopline.errors import LooplineError
 
 app = typer.Typer(
@@ -23,10 +23,16 @@ for command in (
     asking.tick,
     asking.status,
     asking.why,
+    query.query,
+    query.tail,
     health.doctor,
     health.version,
 ):
     app.command()(command)
+
+app.command("import")(bring.bring)
+for group in (models.app, keys.app):
+    app.add_typer(group)
 
 INTERRUPTED = 130
 REFUSED = 2

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from loopline.apps.config.problems import Problem
-from loopline.records.settings import AnnotateSettings, CadenceSettings, SelectSettings
+from loopline.capture.redaction import Redactor
+from loopline.errors import InvalidRecord
+from loopline.records.settings import ELSEWHERE, AnnotateSettings, CadenceSettings, CaptureSettings, SelectSettings
 
 Fields = Mapping[str, Mapping[str, Any]]
 """Section -> field -> value, as far as it was read."""
@@ -13,7 +15,8 @@ Fields = Mapping[str, Mapping[str, Any]]
 
 def problems(fields: Fields, *, folder: Path, bad: frozenset[str]) -> list[Problem]:
     """Every clash between the sections; keys in ``bad`` already have a line of their own and are left alone."""
-    found = [*required(fields), *shape(fields), *source(fields), *bounds(fields), *files(fields, folder=folder)]
+    found = [*required(fields), *shape(fields), *source(fields), *rules(fields), *bounds(fields)]
+    found += files(fields, folder=folder)
     return [problem for problem in found if problem.key not in bad]
 
 
@@ -22,7 +25,7 @@ def required(fields: Fields) -> Iterator[Problem]:
     allowed = {
         "name": 'a name such as "sentiment"',
         "labels": 'a list of two or more distinct names, such as ["no", "yes"]',
-        "input": '"text" or "tabular"',
+        "input": '"text", "tabular" or "image"',
     }
     for key, what in allowed.items():
         if key not in fields["loop"]:
@@ -34,24 +37,55 @@ def shape(fields: Fields) -> Iterator[Problem]:
     loop = fields["loop"]
     if loop.get("input") == "tabular" and "width" not in loop:
         yield Problem("loop.width", found="nothing", allowed='the number of features, since input = "tabular"')
-    if loop.get("input") == "text" and "width" in loop:
-        yield Problem("loop.width", found=str(loop["width"]), allowed='no width, since input = "text"')
+    for kind in ("text", "image"):
+        if loop.get("input") == kind and "width" in loop:
+            yield Problem("loop.width", found=str(loop["width"]), allowed=f'no width, since input = "{kind}"')
+    if loop.get("input") == "image" and "preprocessing" not in loop:
+        yield Problem("loop.preprocessing", found="nothing", allowed='a name such as "rgb-32x32-chw-unit.v1"')
+    if loop.get("input") != "image" and "preprocessing" in loop:
+        yield Problem("loop.preprocessing", found="a name", allowed='nothing, unless input = "image"')
 
 
 def source(fields: Fields) -> Iterator[Problem]:
-    """The first model comes from somewhere, and challengers from a trainer."""
-    if "base" not in fields["train"]:
-        remedy = "version 1 is trained from it"
+    """A trainer has rows to begin with, and the rows a trainer; a model that is served as it is needs neither."""
+    train, serve = fields["train"], fields["serve"]
+    is_plain = "model" in serve and not {"base", "run"} & train.keys()
+    if "base" not in train and not is_plain:
+        remedy = (
+            "version 1 is trained from it"
+            if "model" not in serve
+            else "challengers are trained on it and what is labelled"
+        )
         yield Problem("train.base", found="nothing", allowed="a .jsonl or .csv file of labelled rows", remedy=remedy)
-    if "run" not in fields["train"]:
+    if "run" not in train and not is_plain:
         yield Problem("train.run", found="nothing", allowed='a trainer such as "train.py:train"')
+    if is_plain and "checks" not in serve and serve["model"] != ELSEWHERE:
+        remedy = "the model is verified on them before it serves"
+        yield Problem("serve.checks", found="nothing", allowed="a .jsonl or .csv file of labelled rows", remedy=remedy)
     if "gold" in fields["annotate"] and "gold_file" not in fields["annotate"]:
         share = f"gold = {fields['annotate']['gold']:g} without a gold_file"
         yield Problem("annotate.gold", found=share, allowed="both, or neither")
 
 
+def rules(fields: Fields) -> Iterator[Problem]:
+    """What is not to be stored can be told."""
+    loop, redact = fields["loop"], fields["capture"].get("redact", ())
+    try:
+        Redactor(redact, secret=b"")
+    except InvalidRecord as error:
+        yield Problem("capture.redact", found=f"{error.thing}: {error.found}", allowed=error.expected)
+    for rule in redact:
+        if rule.field.isdigit() and int(rule.field) >= loop.get("width", 0):
+            allowed = f"text, group, trace, or a feature's number below {loop.get('width', 0)}"
+            yield Problem("capture.redact", found=f"field {rule.field}", allowed=allowed)
+
+
 def bounds(fields: Fields) -> Iterator[Problem]:
     """Lower bounds lie below upper bounds."""
+    capture = CaptureSettings(**fields["capture"])
+    if 0 < capture.retain_seconds < capture.hot_seconds:
+        found = f"{capture.retain_seconds:g} s below the {capture.hot_seconds:g} s of capture.hot"
+        yield Problem("capture.retain", found=found, allowed="at least as long as hot")
     annotate = AnnotateSettings(**fields["annotate"])
     if annotate.overlap_min > annotate.overlap_max:
         found = f"min {annotate.overlap_min} above max {annotate.overlap_max}"
@@ -75,6 +109,7 @@ def bounds(fields: Fields) -> Iterator[Problem]:
 def files(fields: Fields, *, folder: Path) -> Iterator[Problem]:
     """Files that are named exist, and are of a kind that can be read."""
     tables = {"train.base": "base", "gate.anchor": "anchor_file", "annotate.gold_file": "gold_file"}
+    tables["serve.checks"] = "checks"
     for key, field in tables.items():
         name = fields[key.partition(".")[0]].get(field)
         if name is None:

@@ -20,25 +20,42 @@ from loopline.records.settings import (
     SelectSettings,
     ServeSettings,
     Settings,
+    StorageSettings,
     TrainSettings,
 )
 from loopline.records.signature import Signature
 from loopline.select.informativeness import STRATEGIES
 
+OUTPUTS = ("probabilities", "label", "margin", "entropy", "members", "embedding")
 GRAMMAR: dict[str, dict[str, values.Key]] = {
     "loop": {
         "name": values.text("name", "letters, digits, - and _, at most 64", pattern=r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"),
         "labels": values.labels("labels"),
-        "input": values.choice("input", "text", "tabular"),
+        "input": values.choice("input", "text", "tabular", "image"),
         "width": values.whole("width", 1, high=100_000),
+        "preprocessing": values.text("preprocessing", "how images become numbers, such as rgb-32x32-chw-unit.v1"),
     },
-    "serve": {"model": values.absent("serving a model that was packaged elsewhere")},
+    "serve": {
+        "model": values.text(
+            "model", "a .onnx or .skops file, module:factory, http://host/v2/models/name, or elsewhere"
+        ),
+        "checks": values.text("checks", "a .jsonl or .csv file of labelled rows"),
+        "convert": values.choice("convert", "auto", "never"),
+        "outputs": values.names("outputs", *OUTPUTS),
+        "body_mb": values.whole("body_mb", 1, high=1_024),
+        "batch_rows": values.whole("batch_rows", 1, high=1_000_000),
+        "timeout": values.duration("timeout_seconds"),
+    },
     "capture": {
         "sample": values.number("sample", 0, 1, above=True),
         "group_by": values.text("group_by", "the name of a request parameter"),
         "reserve": values.number("reserve", 0, 0.5),
-        "hot": values.absent("moving the log to Parquet"),
-        "retain": values.absent("deleting the log by age"),
+        "keep": values.names("keep", "embedding", "members", least=0),
+        "redact": values.redactions("redact"),
+        "payload_bytes": values.whole("payload_bytes", 1),
+        "buffer_mb": values.whole("buffer_mb", 1, high=4_000),
+        "hot": values.duration("hot_seconds"),
+        "retain": values.age("retain_seconds"),
     },
     "select": {
         "when": values.when("every_seconds", "volume"),
@@ -92,6 +109,10 @@ GRAMMAR: dict[str, dict[str, values.Key]] = {
         "max": values.duration("max_seconds"),
         "budget_max": values.whole("budget_max", 1),
         "explore_max": values.number("explore_max", 0, 1),
+    },
+    "storage": {
+        "state": values.text("state", "sqlite:///FILE or postgresql://USER@HOST/NAME"),
+        "objects": values.text("objects", "file:///FOLDER or s3://BUCKET/PREFIX"),
     },
 }
 """Section -> key -> what it may hold."""
@@ -158,7 +179,12 @@ def build(fields: Mapping[str, dict[str, Any]], *, folder: Path) -> Settings:
     loop = fields["loop"]
     return Settings(
         name=LoopName(loop["name"]),
-        signature=Signature(input=loop["input"], width=loop.get("width", 0), labels=loop["labels"]),
+        signature=Signature(
+            input=loop["input"],
+            width=loop.get("width", 0),
+            labels=loop["labels"],
+            preprocessing=loop.get("preprocessing", ""),
+        ),
         folder=str(folder),
         serve=ServeSettings(**fields["serve"]),
         capture=CaptureSettings(**fields["capture"]),
@@ -169,6 +195,7 @@ def build(fields: Mapping[str, dict[str, Any]], *, folder: Path) -> Settings:
         rollout=RolloutSettings(**fields["rollout"]),
         monitor=MonitorSettings(**fields["monitor"]),
         cadence=CadenceSettings(**fields["cadence"]),
+        storage=StorageSettings(**fields["storage"]),
     )
 
 

@@ -37,6 +37,7 @@ def rows_problems(settings: Settings) -> Iterator[Problem]:
     folder = Path(settings.folder)
     names = {BASE: settings.train.base, "gate.anchor": settings.gate.anchor_file}
     names["annotate.gold_file"] = settings.annotate.gold_file
+    names["serve.checks"] = settings.serve.checks
     read: dict[str, tuple[LabelledRow, ...]] = {}
     for key, name in names.items():
         try:
@@ -51,6 +52,7 @@ def rows_problems(settings: Settings) -> Iterator[Problem]:
         yield Problem(
             BASE, found=f"{names[BASE]} with the label {classes[0]} only", allowed="rows of two or more labels"
         )
+    read.pop("serve.checks", None)  # to verify a model is not to judge it
     yield from (problem for key, rows in read.items() for problem in shared(key, names[key], rows, base=base))
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from loopline.records.settings import Redaction
+
 Read = Callable[[Any], Mapping[str, object]]
 """From a TOML value to settings fields; raises ValueError when the value is not allowed."""
 
@@ -87,6 +89,15 @@ def duration(field: str, *, as_whole: bool = False) -> Key:
     return Key('a duration such as "5s", "2m", "6h" or "7d"', read)
 
 
+def age(field: str) -> Key:
+    """A time span above zero, kept in seconds, or never: 0."""
+
+    def read(found: Any) -> Mapping[str, object]:
+        return {field: 0.0 if found == "never" else seconds(found)}
+
+    return Key('a duration such as "5s", "2m", "6h" or "7d", or "never"', read)
+
+
 def labels(field: str) -> Key:
     """Two or more distinct class names."""
 
@@ -143,6 +154,60 @@ def percents(field: str) -> Key:
         return {field: tuple(found)}
 
     return Key("ascending whole percents from 1 that end in 100, such as [1, 5, 25, 100]", read)
+
+
+def names(field: str, *options: str, least: int = 1) -> Key:
+    """A list of distinct words out of a few."""
+
+    def read(found: Any) -> Mapping[str, object]:
+        if not isinstance(found, list) or len(found) < least or any(name not in options for name in found):
+            raise ValueError
+        if len(set(found)) < len(found):
+            raise ValueError
+        return {field: tuple(found)}
+
+    return Key(f"a list of distinct names out of {', '.join(options)}", read)
+
+
+RULE: Mapping[str, tuple[str, type]] = {
+    "field": ("field", str),
+    "regex": ("regex", str),
+    "replace": ("replace", str),
+    "hash": ("is_hashed", bool),
+}
+"""Key of a redaction rule -> its field in the record, and what it holds."""
+
+
+def redactions(field: str) -> Key:
+    """A list of small tables, each a rule about what is not stored."""
+
+    def read(found: Any) -> Mapping[str, object]:
+        if not isinstance(found, list):
+            raise ValueError
+        return {field: tuple(map(_rule, found))}
+
+    return Key(
+        'a list of rules such as { regex = "[0-9]{16}", replace = "#" } or { field = "group", hash = true }', read
+    )
+
+
+def _rule(found: Any) -> Redaction:
+    if not isinstance(found, dict) or not found or not found.keys() <= RULE.keys():
+        raise ValueError
+    fields: dict[str, Any] = {}
+    for key, value in found.items():
+        name, kind = RULE[key]
+        if not isinstance(value, kind):
+            raise ValueError
+        fields[name] = value
+    rule = Redaction(**fields)
+    if not re.fullmatch(r"text|group|trace|[0-9]{1,6}", rule.field):
+        raise ValueError
+    try:
+        re.compile(rule.regex)
+    except re.error:
+        raise ValueError from None
+    return rule
 
 
 def table(**keys: Key) -> Key:

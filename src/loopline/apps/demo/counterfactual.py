@@ -25,7 +25,7 @@ from loopline.records.ids import Digest, PredictionId, RunId, VersionName
 from loopline.records.label import Label, LabelBatch
 from loopline.records.model import RunSpec
 from loopline.records.selection import Candidate, Selection
-from loopline.records.signature import Signature
+from loopline.records.signature import Row, Signature
 from loopline.train.stage import collect, plan
 
 SEEDS = (1, 2, 3, 4, 5)
@@ -63,7 +63,7 @@ def labels_spent(batches: Sequence[LabelBatch]) -> int:
 
 def sendable(house: House, world: World) -> tuple[Asked, ...]:
     """Every sample of the new world that was sent and is not sealed in the reserve, once each, by content."""
-    samples = {sample.row: sample for sample in world.after}
+    samples: dict[Row, Sample] = {sample.row: sample for sample in world.after}
     rows = house.log.rows(after=0, until=house.log.end())
     found: dict[str, Asked] = {}
     for prediction, content, inputs in zip(rows.id, rows.content, rows.inputs, strict=True):

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.random import Generator
 
 from loopline.apps.demo.whole import write_whole
-from loopline.records.signature import InputKind, Row, Signature
+from loopline.records.signature import InputKind, JsonRow, Row, Signature
 
 CYCLES = 3
 """Turns that a run takes, besides the one that trains v1."""
@@ -23,7 +23,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     """One input, what it is, and what single people said about it."""
 
     id: str
-    row: Row
+    row: JsonRow
     label: str
     """The class by the mean of all ratings; for digits, the digit."""
     ratings: tuple[str, ...] = ()

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Awaitable, Callable
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from litestar import Request, post
@@ -16,7 +16,7 @@ from loopline.apps.http.views import House
 from loopline.errors import InvalidRecord
 from loopline.records.ids import TaskId, VersionName
 from loopline.records.settings import Settings
-from loopline.records.signature import Row
+from loopline.records.signature import InputKind, JsonRow
 from loopline.records.task import Annotation, Skip, Standing, Task
 
 MOST_TASKS = 50
@@ -73,8 +73,8 @@ class ShownTask(msgspec.Struct, frozen=True, kw_only=True):
     """A task as its annotator sees it: nothing tells gold, reserve or audit apart, nor what others said."""
 
     id: str
-    input: Literal["text", "tabular"]
-    row: Row
+    input: InputKind
+    row: JsonRow
     labels: tuple[str, ...]
     suggestion: Suggestion | None
 
@@ -106,7 +106,7 @@ def shown_to_people(task: Task, settings: Settings) -> ShownTask:
     """The task without anything that its annotator must not know."""
     suggestion = Suggestion(label=task.suggestion, model=task.suggested_by) if task.suggestion else None
     signature = settings.signature
-    row = signature.decode(task.inputs)
+    row = signature.spelled(signature.decode(task.inputs))
     return ShownTask(id=task.id, input=signature.input, row=row, labels=signature.labels, suggestion=suggestion)
 
 

@@ -1,5 +1,7 @@
 """The control plane and the pages as one ASGI application, put together from their routes."""
 
+from typing import NamedTuple
+
 from litestar import Litestar
 from litestar.datastructures import CacheControlHeader
 from litestar.openapi import OpenAPIConfig
@@ -8,13 +10,20 @@ from litestar.router import Router
 from litestar.static_files import create_static_files_router
 
 from loopline import __version__
+from loopline.apps.access import Keys
 from loopline.apps.http.answers import answer_routes
 from loopline.apps.http.errors import HANDLERS
 from loopline.apps.http.identity import Identity
+from loopline.apps.http.keys import key_routes
+from loopline.apps.http.meter import Meter
+from loopline.apps.http.metrics import Readings, metrics_route
+from loopline.apps.http.objects import object_route
+from loopline.apps.http.queries import query_routes
 from loopline.apps.http.resources import health_routes, resource_routes
 from loopline.apps.http.trouble import Troubles, no_troubles
 from loopline.apps.http.views import Console, House
 from loopline.apps.web.pages import cycle_routes, overview_routes
+from loopline.apps.web.query import query_page_routes
 from loopline.apps.web.render import STATIC
 from loopline.apps.web.shelves import data_routes, model_routes, signal_routes
 from loopline.apps.web.signing import signing_routes
@@ -24,12 +33,23 @@ MOST_BYTES = 1 << 20
 A_YEAR = 31_536_000
 
 
-def make_control(house: House, console: Console, *, troubles: Troubles = no_troubles) -> Litestar:
-    """The application behind the door: it trusts its caller, so serve it through ``dispatch.make_dispatch`` only.
+class Doors(NamedTuple):
+    """What the endpoint beside it tells the control plane; without an endpoint, nothing."""
 
-    ``troubles``: what goes wrong in the endpoint now, a line each.
-    """
-    identity = Identity(token=house.token, secret=house.secret)
+    keys: Keys | None = None
+    meter: Meter | None = None
+    readings: Readings | None = None
+    troubles: Troubles = no_troubles
+    """What goes wrong in the endpoint now, a line each."""
+
+
+ALONE = Doors()
+
+
+def make_control(house: House, console: Console, *, doors: Doors = ALONE) -> Litestar:
+    """The application behind the door: it trusts its caller, so serve it through ``dispatch.make_dispatch`` only."""
+    identity, troubles = Identity(token=house.token, secret=house.secret), doors.troubles
+    keys = doors.keys or Keys(house.ledger, loop=house.settings.name)
     return Litestar(
         route_handlers=[
             *health_routes(house),
@@ -41,6 +61,11 @@ def make_control(house: House, console: Console, *, troubles: Troubles = no_trou
             *model_routes(house),
             *signal_routes(house),
             *signing_routes(identity, loop=house.settings.name),
+            *key_routes(house, keys=keys),
+            *query_routes(house),
+            *query_page_routes(house.settings.name),
+            metrics_route(doors.meter or Meter(), readings=doors.readings),
+            object_route(house.objects, secret=house.secret, clock=house.clock),
             _static(),
         ],
         exception_handlers=HANDLERS,

@@ -1,11 +1,14 @@
 """The way in: one raw ASGI function that checks who asks, then hands on to inference or to the control plane."""
 
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote, urlencode
 
 import msgspec
 
+from loopline.apps.access import EVERYTHING, Keys
+from loopline.apps.http.admission import CHALLENGE, REPORTED, UNKNOWN, Admission, Counted, Refusal, lies_under, need_of
 from loopline.apps.http.identity import SAFE_METHODS, Identity, is_same_origin
 
 Scope = MutableMapping[str, Any]
@@ -15,6 +18,8 @@ Send = Callable[[Any], Awaitable[None]]
 App = Callable[[Any, Any, Any], Awaitable[None]]
 """Any ASGI application; ``Any``, since every framework types its own messages."""
 HEALTH: Final = frozenset({"/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"})
+MAY: Final = "loopline.may"
+"""Where the scope of a request tells what its caller may do: a set of ``access.Need``."""
 SECURITY: Final = (
     (b"content-security-policy", b"default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
      b"object-src 'none'"),
@@ -26,12 +31,24 @@ SECURITY: Final = (
 )  # fmt: skip
 
 
-def make_dispatch(*, control: App, inference: App, identity: Identity) -> App:
-    """One ASGI application: ``/v1`` and ``/v2`` go to ``inference``, all else to ``control``, both behind the door.
+def make_dispatch(
+    *,
+    control: App,
+    inference: App,
+    identity: Identity,
+    reporting: App | None = None,
+    keys: Keys | None = None,
+    meter: Counted | None = None,
+) -> App:
+    """One ASGI application behind one door: ``/v2`` and ``/v1`` go to ``inference``, all else to ``control``.
 
-    Health needs no token; the sign-in page and the static files need none either. Everything else answers 401 (or,
-    for a browser that asks for a page, a redirect to sign in) until a bearer token or our signed cookie is shown.
+    ``/v1/predictions`` and ``/v1/outcomes`` go to ``reporting`` where there is one. Health needs nothing; the sign-in
+    page, the static files and signed links need no token. Everything else answers 401 (or, for a browser that asks for
+    a page, a redirect to sign in) until a token, a key of the right scope, or our signed cookie is shown. Refusals are
+    counted by ``meter``.
     """
+    admission = Admission(identity, keys=keys, meter=meter)
+    reporting = reporting or inference
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -40,64 +57,76 @@ def make_dispatch(*, control: App, inference: App, identity: Identity) -> App:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 4404, "reason": "no websockets here"})
             return
-        is_inference = _lies_under(scope["path"], ("/v1", "/v2"))
-        reply = _guarded(send) if not is_inference else send
+        path: str = scope["path"]
+        is_ours = not lies_under(path, "/v1", "/v2")
+        reply = _guarded(send) if is_ours else send
         if scope["method"] == "HEAD":  # RFC 9110, 9.3.2: as GET, without the content
             scope, reply = {**scope, "method": "GET"}, _headers_only(reply)
-        if await _is_turned_away(scope, reply, identity):
+        if await _is_turned_away(scope, reply, admission, identity):
             return
-        await (inference if is_inference else control)(scope, receive, reply)
+        app = control if is_ours else reporting if lies_under(path, *REPORTED) else inference
+        await app(scope, receive, reply)
 
     return dispatch
 
 
-def _lies_under(path: str, roots: tuple[str, ...] = ("/api", "/v1", "/v2")) -> bool:
-    return path in roots or path.startswith(tuple(f"{root}/" for root in roots))
+def _is_program(path: str) -> bool:
+    return lies_under(path, "/api", "/v1", "/v2")
 
 
-async def _is_turned_away(scope: Scope, send: Send, identity: Identity) -> bool:
+def _is_open(method: str, path: str) -> bool:
+    """Whether the door lets anyone pass: the files of the pages, and links that carry their own proof."""
+    if ".." in path:
+        return False
+    return path.startswith("/static/") or (method in SAFE_METHODS and path.startswith("/objects/"))
+
+
+async def _is_turned_away(scope: Scope, send: Send, admission: Admission, identity: Identity) -> bool:
     path: str = scope["path"]
     if path in HEALTH:
         return False
-    headers = _read(scope["headers"])
-    host = headers.get("host", "")
-    if not identity.answers_to(host):
-        ours = " or ".join(sorted(identity.hosts) or ("localhost", "127.0.0.1"))
-        text = f"host: found {host[:100]!r}, expected {ours}; call this server by one of its own names"
-        await _refuse(send, 421, text)
+    raw = {name.lower(): value for name, value in scope["headers"]}
+    host, shown = raw.get(b"host", b""), raw.get(b"authorization")
+    if refusal := admission.misdirected(host):
+        await _refuse(send, refusal)
         return True
-    if path.startswith("/static/"):
+    if _is_open(scope["method"], path):
         return False
-    token = headers.get("authorization", "")
-    if token[:7].lower() == "bearer ":
-        if identity.is_token(token[7:].strip()):
-            return False
-        await _refuse(send, 401, "token: found a wrong one, expected the one printed at start", _CHALLENGE)
-        return True
-    return await _is_browser_turned_away(scope, headers, send, identity)
+    if shown is not None and shown[:7].lower() == b"bearer ":
+        need = need_of(scope["method"], path)
+        if refusal := admission.admit(shown, host, need, time.monotonic()):
+            await _refuse(send, refusal)
+            return True
+        grant = admission.granted(shown)
+        scope[MAY] = grant.may if grant else frozenset()
+        return False
+    scope[MAY] = EVERYTHING.may
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in raw.items()}
+    return await _is_browser_turned_away(scope, headers, send, admission=admission, identity=identity)
 
 
-_CHALLENGE: Final = ((b"www-authenticate", b'Bearer realm="loopline"'),)
-
-
-async def _is_browser_turned_away(scope: Scope, headers: dict[str, str], send: Send, identity: Identity) -> bool:
+async def _is_browser_turned_away(
+    scope: Scope, headers: dict[str, str], send: Send, *, admission: Admission, identity: Identity
+) -> bool:
     path, is_safe = scope["path"], scope["method"] in SAFE_METHODS
     origin, site = headers.get("origin"), headers.get("sec-fetch-site")
     is_foreign = not is_safe and not is_same_origin(host=headers["host"], origin=origin, site=site)
     if path == "/sign-in":
         if is_foreign and (origin or site):
-            await _refuse(send, 403, "sign-in: found a request from another site, expected one from this page")
+            text = "sign-in: found a request from another site, expected one from this page"
+            await _refuse(send, admission.refuse(403, text))
         return is_foreign and bool(origin or site)
-    if is_safe and b"token=" in scope["query_string"] and not _lies_under(path):
+    if is_safe and b"token=" in scope["query_string"] and not _is_program(path):
         return await _take_token(scope, send, identity)
     if not identity.is_signed_in(headers.get("cookie", "")):
         if scope["method"] == "GET" and _wants_page(path, headers):
             await _redirect(send, f"/sign-in?{urlencode({'next': _address(scope)})}")
         else:
-            await _refuse(send, 401, "token: found none, expected 'Authorization: Bearer ...' or a sign-in", _CHALLENGE)
+            await _refuse(send, admission.refuse(401, UNKNOWN, CHALLENGE))
         return True
     if is_foreign:
-        await _refuse(send, 403, "origin: found another site, expected this one; send the token instead of the cookie")
+        text = "origin: found another site, expected this one; send the token instead of the cookie"
+        await _refuse(send, admission.refuse(403, text))
     return is_foreign
 
 
@@ -114,16 +143,12 @@ async def _take_token(scope: Scope, send: Send, identity: Identity) -> bool:
 
 
 def _wants_page(path: str, headers: dict[str, str]) -> bool:
-    return not _lies_under(path) and "text/html" in headers.get("accept", "")
+    return not _is_program(path) and "text/html" in headers.get("accept", "")
 
 
 def _address(scope: Scope) -> str:
     query = scope["query_string"].decode("latin-1")
     return quote(scope["path"]) + (f"?{query}" if query else "")
-
-
-def _read(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
 
 
 def _guarded(send: Send) -> Send:
@@ -149,10 +174,9 @@ def _headers_only(send: Send) -> Send:
     return headers_only
 
 
-async def _refuse(send: Send, status: int, text: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
-    await _answer(
-        send, status, msgspec.json.encode({"error": text}), ((b"content-type", b"application/json"), *headers)
-    )
+async def _refuse(send: Send, refusal: Refusal) -> None:
+    headers = ((b"content-type", b"application/json"), *refusal.headers)
+    await _answer(send, refusal.status, msgspec.json.encode({"error": refusal.sentence}), headers)
 
 
 async def _redirect(send: Send, to: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:

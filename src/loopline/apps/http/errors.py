@@ -9,7 +9,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ExceptionHandlersMap
 
 from loopline.apps.web.render import page
-from loopline.errors import Conflict, InvalidRecord, LooplineError, NotFound, Unavailable
+from loopline.errors import Busy, Conflict, InvalidRecord, LooplineError, NotFound, Unavailable
 
 STATUS: tuple[tuple[type[LooplineError], int], ...] = (
     (InvalidRecord, 400),
@@ -19,19 +19,35 @@ STATUS: tuple[tuple[type[LooplineError], int], ...] = (
 )
 log = logging.getLogger("loopline.http")
 AnyRequest = Request[Any, Any, Any]
+Headers = tuple[tuple[bytes, bytes], ...]
+"""As ASGI takes them: names in small letters."""
 
 
 def status_of(error: LooplineError) -> int:
     """The HTTP status of a family; 500 for one that has none.
 
-    >>> status_of(NotFound("model", "v9"))
-    404
+    >>> status_of(NotFound("model", "v9")), status_of(Busy("key", reason="asked often", seconds=1, is_callers=True))
+    (404, 429)
     """
+    if isinstance(error, Busy) and error.is_callers:
+        return 429
     return next((status for family, status in STATUS if isinstance(error, family)), 500)
 
 
+def headers_of(error: LooplineError) -> Headers:
+    """What an answer that tells of this error says beside it: when to try again, if that is known.
+
+    >>> headers_of(Busy("model", reason="400 requests wait", seconds=2))
+    ((b'retry-after', b'2'),)
+    """
+    return ((b"retry-after", b"%d" % error.seconds),) if isinstance(error, Busy) else ()
+
+
 def _from_family(request: AnyRequest, error: LooplineError) -> Response[Any]:
-    return answer(request, status_of(error), str(error))
+    answered = answer(request, status_of(error), str(error))
+    for name, value in headers_of(error):
+        answered.headers[name.decode()] = value.decode()
+    return answered
 
 
 def _from_framework(request: AnyRequest, error: HTTPException) -> Response[Any]:

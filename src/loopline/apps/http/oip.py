@@ -5,23 +5,40 @@ body is a JSON object of ``Inference-Header-Content-Length`` bytes, followed by 
 """
 
 import json
-from collections.abc import Sequence
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import msgspec
-import numpy as np
+from numpy.typing import NDArray
 
-from loopline.apps.http.tensors import Tensor, framed, rows_of
+from loopline.apps.http.tensors import LONGEST_BATCH, Rows, Tensor, framed, rows_of
 from loopline.errors import InvalidRecord
-from loopline.records.ids import LoopName, VersionName
-from loopline.records.model import ModelVersion
-from loopline.records.prediction import Prediction
-from loopline.records.signature import Row, Signature
+from loopline.records.signature import Signature
+from loopline.serve.informativeness import entropy, margin
+from loopline.serve.question import Answer
 
 Parameter = str | float | bool | None
 Described = dict[str, object]
-OUTPUTS = ("probabilities", "label")
 LONGEST_ID = 256
+EXTRAS = frozenset({"members", "embedding"})
+"""Outputs that a model gives only when it is asked for them."""
+DATATYPES = {
+    "probabilities": "FP32",
+    "label": "BYTES",
+    "margin": "FP64",
+    "entropy": "FP64",
+    "members": "FP32",
+    "embedding": "FP32",
+}
+"""Every output there is."""
+
+
+class Accepts(NamedTuple):
+    """What a request may hold."""
+
+    signature: Signature
+    outputs: tuple[str, ...] = ("probabilities", "label")
+    """What is answered when it names none."""
+    most_rows: int = LONGEST_BATCH
 
 
 class Request(NamedTuple):
@@ -29,10 +46,19 @@ class Request(NamedTuple):
 
     id: str
     """The caller's; empty when none was given."""
-    rows: tuple[Row, ...]
-    parameters: dict[str, str]
+    rows: Rows
+    parameters: dict[str, Parameter]
     outputs: tuple[tuple[str, bool], ...]
     """Names of the outputs that were asked for, each with whether it should be binary."""
+
+    @property
+    def extras(self) -> frozenset[str]:
+        """The outputs that the model has to be asked for."""
+        return EXTRAS.intersection(name for name, _ in self.outputs)
+
+    def parameter(self, name: str) -> str:
+        """The parameter as a text; empty without it."""
+        return spoken(self.parameters.get(name))
 
 
 class _Input(msgspec.Struct):
@@ -55,20 +81,20 @@ class _Body(msgspec.Struct):
     parameters: dict[str, Parameter] = {}
 
 
-def parse(body: bytes, *, header_length: int | None, signature: Signature) -> Request:
+def parse(body: bytes, *, header_length: int | None, accepts: Accepts) -> Request:
     """The request in the body; ``header_length`` is None when all of it is JSON. Raises InvalidRecord.
 
     The one input may have any name.
 
     >>> body = b'{"id": "r1", "inputs": [{"name": "text", "shape": [1], "datatype": "BYTES", "data": ["so good"]}]}'
-    >>> parse(body, header_length=None, signature=Signature(input="text", labels=("no", "yes"))).rows
+    >>> parse(body, header_length=None, accepts=Accepts(Signature(input="text", labels=("no", "yes")))).rows
     ('so good',)
     """
     length = len(body) if header_length is None else header_length
     if not 0 <= length <= len(body):
-        expected = f"0 to {len(body)}, the length of the body"
+        expected = f"0 to {len(body)}, the length of the body: the length of its JSON part, unpacked"
         raise InvalidRecord("Inference-Header-Content-Length", found=str(length), expected=expected)
-    request = _decode(body[:length])
+    request = _decode(body if length == len(body) else body[:length])
     if len(request.inputs) != 1:
         raise InvalidRecord("inputs", found=f"{len(request.inputs)} tensors", expected="1")
     if len(request.id) > LONGEST_ID or not request.id.isprintable():
@@ -77,63 +103,36 @@ def parse(body: bytes, *, header_length: int | None, signature: Signature) -> Re
     tensor = _tensor(request.inputs[0], tail=body[length:])
     return Request(
         id=request.id,
-        rows=rows_of(tensor, signature=signature),
-        parameters={name: _text(value) for name, value in request.parameters.items()},
-        outputs=_outputs(request),
+        rows=rows_of(tensor, signature=accepts.signature, most=accepts.most_rows),
+        parameters=request.parameters,
+        outputs=_outputs(request, usual=accepts.outputs),
     )
 
 
-def respond(request: Request, *, name: str, answers: Sequence[Prediction]) -> tuple[bytes, int | None]:
-    """The response to the request, and the length of its JSON part when tensors follow; one model gave all answers.
-
-    ``name`` is the id to echo. Outputs: ``probabilities`` FP32 (n, classes), ``label`` BYTES (n,).
-    """
+def respond(request: Request, *, answer: Answer) -> tuple[bytes, int | None]:
+    """The response to the request, and the length of its JSON part when tensors follow."""
     described: list[Described] = []
     tail: list[bytes] = []
     for output, is_binary in request.outputs:
-        shape, datatype, values, content = _column(output, answers=answers)
-        tensor: Described = {"name": output, "shape": shape, "datatype": datatype}
+        tensor: Described = {"name": output, "datatype": DATATYPES[output]}
+        if output == "label":
+            labels = labels_of(answer)
+            tensor["shape"] = [len(labels)]
+            content, values = (framed(labels), None) if is_binary else (b"", labels)
+        else:
+            array = column(output, answer=answer)
+            tensor["shape"] = list(array.shape)
+            content, values = (array.tobytes(), None) if is_binary else (b"", array.ravel().tolist())
         if is_binary:
             tensor["parameters"] = {"binary_data_size": len(content)}
             tail.append(content)
         else:
             tensor["data"] = values
         described.append(tensor)
-    about = {"model_name": answers[0].loop, "model_version": answers[0].model, "id": name}
-    header = msgspec.json.encode(about | {"outputs": described})
-    return b"".join([header, *tail]), len(header) if tail else None
-
-
-def server(version: str) -> Described:
-    """What the server says of itself."""
-    return {"name": "loopline", "version": version, "extensions": ["binary_tensor_data"]}
-
-
-def model(name: LoopName, *, signature: Signature, versions: Sequence[VersionName]) -> Described:
-    """What the server says of a model: its versions, what it takes, what it gives."""
-    is_text = signature.input == "text"
-    takes = {
-        "name": "text" if is_text else "features",
-        "datatype": "BYTES" if is_text else "FP64",
-        "shape": [-1] if is_text else [-1, signature.width],
-    }
-    gives = [
-        {"name": "probabilities", "datatype": "FP32", "shape": [-1, len(signature.labels)]},
-        {"name": "label", "datatype": "BYTES", "shape": [-1]},
-    ]
-    return {"name": name, "versions": list(versions), "platform": "loopline", "inputs": [takes], "outputs": gives}
-
-
-def repository(
-    name: LoopName, *, loaded: Sequence[ModelVersion], refusals: dict[VersionName, str]
-) -> list[dict[str, str]]:
-    """Every version that is loaded, and every one that was refused, with the reason."""
-    ready = [{"name": name, "version": version.name, "state": "READY", "reason": ""} for version in loaded]
-    refused = [
-        {"name": name, "version": version, "state": "UNAVAILABLE", "reason": reason}
-        for version, reason in sorted(refusals.items())
-    ]
-    return ready + refused
+    version, name = answer.version, answer.asked.question.id
+    about = {"model_name": version.loop, "model_version": version.name, "id": name, "outputs": described}
+    header = msgspec.json.encode(about)
+    return (b"".join([header, *tail]), len(header)) if tail else (header, None)
 
 
 def _decode(header: bytes) -> _Body:
@@ -166,7 +165,7 @@ def _tensor(found: _Input, *, tail: bytes) -> Tensor:
         raise InvalidRecord(thing, found=what, expected="data, or parameter binary_data_size with as many bytes")
     if size is not None and (content or size != len(tail)):
         what = "both data and binary_data_size" if content else f"{len(tail)} bytes after the JSON"
-        raise InvalidRecord(thing, found=what, expected=f"binary_data_size {_text(size)} alone")
+        raise InvalidRecord(thing, found=what, expected=f"binary_data_size {spoken(size)} alone")
     is_json = size is None
     return Tensor(
         name=found.name,
@@ -177,26 +176,62 @@ def _tensor(found: _Input, *, tail: bytes) -> Tensor:
     )
 
 
-def _outputs(request: _Body) -> tuple[tuple[str, bool], ...]:
-    is_binary = request.parameters.get("binary_data_output") is True
+def _outputs(request: _Body, *, usual: tuple[str, ...]) -> tuple[tuple[str, bool], ...]:
+    is_binary = request.parameters.get("binary_data_output") is True if request.parameters else False
     if not request.outputs:
-        return tuple((name, is_binary) for name in OUTPUTS)
+        return tuple([(name, is_binary) for name in usual])
     for output in request.outputs:
-        if output.name not in OUTPUTS:
-            raise InvalidRecord("outputs", found=repr(output.name), expected=" or ".join(OUTPUTS))
-    return tuple((output.name, output.parameters.get("binary_data", is_binary) is True) for output in request.outputs)
+        if output.name not in DATATYPES:
+            raise InvalidRecord("outputs", found=repr(output.name), expected=" or ".join(DATATYPES))
+        if "classification" in output.parameters:
+            found = "parameter classification"
+            raise InvalidRecord(
+                f"output {output.name!r}", found=found, expected="none: ask for label and probabilities"
+            )
+    return tuple([(output.name, output.parameters.get("binary_data", is_binary) is True) for output in request.outputs])
 
 
-def _column(output: str, *, answers: Sequence[Prediction]) -> tuple[list[int], str, object, bytes]:
-    """Shape, datatype, the values as JSON takes them, and the values as bytes."""
-    if output == "label":
-        labels = [answer.label for answer in answers]
-        return [len(labels)], "BYTES", labels, framed(labels)
-    p = np.array([answer.probabilities for answer in answers], "<f4")
-    return list(p.shape), "FP32", p.ravel().tolist(), p.tobytes()
+def column(output: str, *, answer: Answer) -> NDArray[Any]:
+    """The numbers of one output, rows first; labels aside. Raises InvalidRecord for what the version does not give."""
+    found = _array(output, answer=answer)
+    if found is None:
+        thing = f"output {output!r}"
+        expected = "an output that it gives"
+        raise InvalidRecord(thing, found=f"nothing, from version {answer.version.name}", expected=expected)
+    return found
 
 
-def _text(value: Parameter) -> str:
+def _array(output: str, *, answer: Answer) -> NDArray[Any] | None:
+    match output:
+        case "probabilities":
+            return answer.given
+        case "margin":
+            return margin(answer.given)
+        case "entropy":
+            return entropy(answer.given)
+        case "members":
+            return answer.members
+        case _:
+            return answer.embedding
+
+
+def labels_of(answer: Answer) -> list[str]:
+    """The most likely class of each row; of equally likely ones the first."""
+    p, labels = answer.given, answer.version.signature.labels
+    if len(p) == 1:
+        row = p[0].tolist()
+        return [labels[row.index(max(row))]]
+    return [labels[best] for best in p.argmax(axis=1).tolist()]
+
+
+def spoken(value: Parameter) -> str:
+    """A parameter as a text; whole numbers without a point, nothing for null.
+
+    >>> spoken(7.0), spoken(None), spoken(True)
+    ('7', '', 'True')
+    """
+    if isinstance(value, str):
+        return value
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return "" if value is None else str(value)

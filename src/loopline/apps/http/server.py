@@ -5,7 +5,6 @@ import os
 import socket
 import sys
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 
@@ -14,24 +13,25 @@ import uvicorn
 from loopline.apps.console import Console
 from loopline.apps.http.control import make_control
 from loopline.apps.http.dispatch import App, make_dispatch
-from loopline.apps.http.identity import Identity
-from loopline.apps.http.inference import make_inference
-from loopline.apps.http.trouble import Watch, troubles_of
+from loopline.apps.http.service import Service, identity_of
+from loopline.apps.http.trouble import Watch
+from loopline.apps.registration import register_first
 from loopline.apps.wiring import House, hold, open_house
-from loopline.capture.reserve import role_of
-from loopline.capture.stage import Capture
 from loopline.errors import Conflict, LooplineError, Unavailable
 from loopline.orchestrate.runner import Runner
 from loopline.ports.ledger import Ledger
 from loopline.records.model import ModelVersion
 from loopline.records.rollout import TrafficSplit
 from loopline.records.settings import Settings
-from loopline.serve.stage import Gateway
 
 TICK_SECONDS = 0.2
 """Rest of the controller between two looks."""
+KEYS_SECONDS = 0.4
+"""Rest between two looks for keys that were made or revoked."""
 FOLLOW_SECONDS = 0.2
 """Rest of the gateway between two looks for a new traffic split, and of the log between two looks for trouble."""
+IDLE_SECONDS = 75
+"""A connection without a request is closed after so long."""
 STOP_SECONDS = 5
 """How long open requests may take when the server is asked to stop."""
 
@@ -41,7 +41,7 @@ log = logging.getLogger("loopline.server")
 def application(house: House) -> App:
     """The control plane and the pages alone, behind the door: nothing is served, nothing runs by itself."""
     control = make_control(house, Console(house, Runner(house)))
-    return make_dispatch(control=control, inference=_nothing_here, identity=_identity(house))
+    return make_dispatch(control=control, inference=_nothing_here, identity=identity_of(house))
 
 
 def serve(settings: Settings, *, root: Path, host: str, port: int) -> None:
@@ -54,6 +54,7 @@ def serve(settings: Settings, *, root: Path, host: str, port: int) -> None:
     with hold(root), _bound(host, port) as listener:
         house = open_house(settings, root=root)
         require_same_contract(house.ledger, settings)
+        register_first(house)
         url = url_of(host, port)
         (root / "address").write_text(url)
         _run(house, listener, host=host, url=url)
@@ -105,35 +106,39 @@ def in_one_line(record: logging.LogRecord) -> bool:
 
 
 def _run(house: House, listener: socket.socket, *, host: str, url: str) -> None:
-    settings = house.settings
-    capture = Capture(house.log, counters=house.counters, sample=settings.capture.sample)
-    role = partial(role_of, secret=house.secret, share=settings.capture.reserve)
-    gateway = Gateway(settings, clock=house.clock, counters=house.counters, role=role, record=capture.offer)
-    runner, stop = Runner(house), Event()
-    follow = partial(gateway.refresh, house.ledger, objects=house.objects, engine=house.engine)
-    troubles = partial(troubles_of, gateway, capture)
+    service, stop = Service(house, host=host), Event()
+    beats: tuple[tuple[str, Callable[[], object], float], ...] = (
+        ("controller", service.runner.tick, TICK_SECONDS),
+        ("follower", service.follow, FOLLOW_SECONDS),
+        ("watch", Watch(service.troubles).look, FOLLOW_SECONDS),
+        ("keys", service.keys.refresh, KEYS_SECONDS),
+    )
     threads = [
-        Thread(target=_repeat, args=(runner.tick, TICK_SECONDS, stop), name="controller", daemon=True),
-        Thread(target=_repeat, args=(follow, FOLLOW_SECONDS, stop), name="follower", daemon=True),
-        Thread(target=_repeat, args=(Watch(troubles).look, FOLLOW_SECONDS, stop), name="watch", daemon=True),
+        Thread(target=_repeat, args=(act, seconds, stop), name=name, daemon=True) for name, act, seconds in beats
     ]
-    inference = make_inference(gateway, capture=capture, settings=settings)
-    control = make_control(house, Console(house, runner), troubles=troubles)
-    app = make_dispatch(control=control, inference=inference, identity=_identity(house, host))
-    if capture.lost:
-        log.warning("%d answers of the last run never reached the log; they are counted as dropped", capture.lost)
-    print(f"Loopline serves {settings.name}: {url}/?token={house.token}", flush=True)  # noqa: T201  the one line people need
+    if service.recorder.lost:
+        log.warning(
+            "%d answers of the last run never reached the log; they are counted as dropped", service.recorder.lost
+        )
+    print(f"Loopline serves {house.settings.name}: {url}/?token={house.token}", flush=True)  # noqa: T201  for people
     for thread in threads:
         thread.start()
-    config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=STOP_SECONDS)
+    config = uvicorn.Config(
+        service.application(),
+        http=service.connections(),
+        ws="none",
+        timeout_keep_alive=IDLE_SECONDS,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
     try:
         uvicorn.Server(config).run(sockets=[listener])
     finally:
         stop.set()
         for thread in threads:
             thread.join(timeout=STOP_SECONDS)
-        gateway.close()
-        capture.close()
+        service.close()
 
 
 def _repeat(act: Callable[[], object], seconds: float, stop: Event) -> None:
@@ -156,10 +161,6 @@ def _bound(host: str, port: int) -> socket.socket:
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise Unavailable(f"port {port} on {host}", reason=reason, remedy="choose another with --port") from error
     return listener
-
-
-def _identity(house: House, *hosts: str) -> Identity:
-    return Identity(token=house.token, secret=house.secret, hosts=frozenset(host.lower() for host in hosts))
 
 
 async def _nothing_here(*_: object) -> None:

@@ -33,6 +33,7 @@ TOLD_BY: dict[str, str] = {
     "annotator": "annotate",
     "dataset": "dataset",
     "training": "train",
+    "model": "train",
     "evaluation": "evaluate",
     "rollout": "rollout",
 }

@@ -3,9 +3,10 @@
 Source: Open Inference Protocol v2, "Tensor Data"; the binary form: Triton's "Binary Tensor Data Extension".
 """
 
+import base64
+import math
 import struct
 from collections.abc import Sequence
-from math import prod
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopline.errors import InvalidRecord
-from loopline.records.signature import Row, Signature
+from loopline.records.signature import Signature
 
 NUMBERS = {
     "FP16": "<f2",
@@ -29,11 +30,15 @@ NUMBERS = {
     "UINT64": "<u8",
 }
 """Datatypes that hold feature values, with their binary form: little-endian, row-major."""
+KINDS = {name: np.dtype(form) for name, form in NUMBERS.items()}
 FLAT: dict[str, Any] = {"text": list[str], "f": list[float], "i": list[int], "u": list[int]}
 """What the data is decoded as, by kind of number or text."""
 NESTED: dict[str, Any] = {"text": list[list[str]], "f": list[list[float]], "i": list[list[int]], "u": list[list[int]]}
 LONGEST_BATCH = 100_000
-"""Rows in one request."""
+"""Rows in one request, unless told otherwise."""
+SHAPES = {"text": "[n] or [n, 1]", "image": "[n] or [n, 1]"}
+Rows = tuple[str, ...] | tuple[bytes, ...] | NDArray[np.float64]
+"""Texts, images, or a table of shape (rows, width)."""
 
 
 class Tensor(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,8 +51,10 @@ class Tensor(msgspec.Struct, frozen=True, kw_only=True):
     binary: bytes | None
 
 
-def rows_of(tensor: Tensor, *, signature: Signature) -> tuple[Row, ...]:
-    """The rows in the tensor: texts from BYTES of shape [n] or [n, 1], numbers from shape [n, width].
+def rows_of(tensor: Tensor, *, signature: Signature, most: int = LONGEST_BATCH) -> Rows:
+    """The rows in the tensor: texts and images from BYTES of shape [n] or [n, 1], numbers from shape [n, width].
+
+    In JSON an image stands in base64.
 
     Raises InvalidRecord that names what was found and what the signature expects.
 
@@ -56,21 +63,20 @@ def rows_of(tensor: Tensor, *, signature: Signature) -> tuple[Row, ...]:
     ('a', 'b')
     """
     thing = f"input {tensor.name!r}"
-    allowed = ("BYTES",) if signature.input == "text" else tuple(NUMBERS)
-    if tensor.datatype not in allowed:
+    is_table, shape = signature.input == "tabular", tensor.shape
+    if tensor.datatype not in NUMBERS if is_table else tensor.datatype != "BYTES":
+        allowed = tuple(NUMBERS) if is_table else ("BYTES",)
         raise InvalidRecord(thing, found=f"datatype {tensor.datatype}", expected=" or ".join(allowed))
-    shape = tensor.shape
-    is_text = signature.input == "text" and (len(shape) == 1 or (len(shape) == 2 and shape[1] == 1))
-    is_table = signature.input == "tabular" and len(shape) == 2 and shape[1] == signature.width
-    if not (is_text or is_table) or not 0 < shape[0] <= LONGEST_BATCH:
-        expected = "[n] or [n, 1]" if signature.input == "text" else f"[n, {signature.width}]"
-        raise InvalidRecord(thing, found=f"shape {list(shape)}", expected=f"{expected}, n from 1 to {LONGEST_BATCH:,}")
-    if signature.input == "text":
-        return _texts(tensor, thing=thing)
-    return _table(tensor, thing=thing)
+    fits = shape[1:] == (signature.width,) if is_table else shape[1:] in ((), (1,))
+    if not shape or not fits or not 0 < shape[0] <= most:
+        expected = SHAPES.get(signature.input, f"[n, {signature.width}]")
+        raise InvalidRecord(thing, found=f"shape {list(shape)}", expected=f"{expected}, n from 1 to {most:,}")
+    if is_table:
+        return _table(tensor, thing=thing)
+    return _texts(tensor, thing=thing) if signature.input == "text" else _images(tensor, thing=thing)
 
 
-def _texts(tensor: Tensor, *, thing: str) -> tuple[Row, ...]:
+def _texts(tensor: Tensor, *, thing: str) -> tuple[str, ...]:
     texts: list[str]
     if tensor.binary is None:
         texts = _values(tensor, kind="text", thing=thing)
@@ -83,8 +89,20 @@ def _texts(tensor: Tensor, *, thing: str) -> tuple[Row, ...]:
     return tuple(texts)
 
 
-def _table(tensor: Tensor, *, thing: str) -> tuple[Row, ...]:
-    kind = np.dtype(NUMBERS[tensor.datatype])
+def _images(tensor: Tensor, *, thing: str) -> tuple[bytes, ...]:
+    if tensor.binary is not None:
+        images = _elements(tensor.binary, thing=thing)
+    else:
+        try:
+            images = [base64.b64decode(text, validate=True) for text in _values(tensor, kind="text", thing=thing)]
+        except ValueError as error:
+            raise InvalidRecord(thing, found=f"a text that is no base64 ({error})", expected="images") from error
+    _count(len(images), tensor=tensor, thing=thing)
+    return tuple(images)
+
+
+def _table(tensor: Tensor, *, thing: str) -> NDArray[np.float64]:
+    kind = KINDS[tensor.datatype]
     if tensor.binary is None:
         flat = _numbers(tensor, kind=kind, thing=thing)
     elif len(tensor.binary) % kind.itemsize:
@@ -93,17 +111,20 @@ def _table(tensor: Tensor, *, thing: str) -> tuple[Row, ...]:
     else:
         flat = np.frombuffer(tensor.binary, kind)
     _count(len(flat), tensor=tensor, thing=thing)
-    table = flat.reshape(tensor.shape).astype(np.float64)
-    if not np.isfinite(table).all():
+    table = flat.reshape(tensor.shape).astype(np.float64, copy=False)
+    # The sum of the squares is finite only when every number is; when it overflows by itself, each is looked at.
+    if not math.isfinite(np.vdot(table, table)) and not np.isfinite(table).all():
         row, column = np.argwhere(~np.isfinite(table))[0].tolist()
         found = f"{table[row, column]} in row {row}, column {column}"
         raise InvalidRecord(thing, found=found, expected="finite numbers")
-    return tuple(map(tuple, table.tolist()))
+    return table
 
 
 def _numbers(tensor: Tensor, *, kind: np.dtype[Any], thing: str) -> NDArray[Any]:
     values: list[float] = _values(tensor, kind=kind.kind, thing=thing)
     try:
+        if kind.itemsize == 8:
+            return np.array(values, kind)
         with np.errstate(over="ignore"):  # what is too large for the type becomes infinite, and is named as such
             return np.array(values, kind)
     except OverflowError as error:
@@ -128,8 +149,8 @@ def _values(tensor: Tensor, *, kind: str, thing: str) -> list[Any]:
 
 
 def _count(found: int, *, tensor: Tensor, thing: str) -> None:
-    if found != prod(tensor.shape):
-        expected = f"{prod(tensor.shape)} for shape {list(tensor.shape)}"
+    if found != math.prod(tensor.shape):
+        expected = f"{math.prod(tensor.shape)} for shape {list(tensor.shape)}"
         raise InvalidRecord(thing, found=f"{found} elements", expected=expected)
 
 

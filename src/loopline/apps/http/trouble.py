@@ -4,7 +4,6 @@ import logging
 from collections.abc import Callable
 
 from loopline.apps.web.words import first_line
-from loopline.capture.stage import Capture
 from loopline.serve.stage import Gateway
 
 Troubles = Callable[[], tuple[str, ...]]
@@ -16,25 +15,15 @@ def no_troubles() -> tuple[str, ...]:
     return ()
 
 
-def troubles_of(gateway: Gateway, capture: Capture) -> tuple[str, ...]:
-    """One line a trouble: the thing, the reason, and what happens meanwhile."""
+def troubles_of(gateway: Gateway, recorder: Troubles) -> tuple[str, ...]:
+    """One line a trouble: the thing, the reason, and what happens meanwhile; then those of the recorder."""
     split = gateway.table.split
     found = [
         f"{name} is not loaded: {_bare(reason, f'version {name}')}. "
         + (f"{split.incumbent} goes on answering; a rollout of {name} waits" if split else "No version answers")
         for name, reason in sorted(gateway.refusals.items())
     ]
-    if reason := capture.writer.trouble:
-        found.append(
-            f"the log takes no predictions: {_bare(reason, 'prediction log')}. It is tried again; answers wait in "
-            "memory, and those that find no room there are dropped and counted"
-        )
-    if reason := capture.writer.refusal:
-        found.append(
-            f"the log refused an answer for good: {_bare(reason, 'prediction log')}. It is counted as dropped; the "
-            "others are stored"
-        )
-    return tuple(found)
+    return (*found, *recorder())
 
 
 def _bare(reason: str, thing: str) -> str:

@@ -3,14 +3,22 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from loopline.apps.query import Following, Parted
 from loopline.ports.clock import Clock
 from loopline.ports.counters import Counters
 from loopline.ports.launcher import Launcher
 from loopline.ports.ledger import Ledger
+from loopline.ports.object_store import ObjectStore
+from loopline.ports.offsets import Offsets
+from loopline.ports.outcome_book import OutcomeBook
 from loopline.ports.prediction_log import PredictionLog
 from loopline.ports.task_queue import AnswerBook, TaskQueue
 from loopline.records.command import Command, Situation
 from loopline.records.settings import Settings
+
+
+class ReadableLog(PredictionLog, Parted, Following, Protocol):
+    """A log that can be asked in SQL and followed."""
 
 
 class House(Protocol):
@@ -27,8 +35,23 @@ class House(Protocol):
         ...
 
     @property
-    def log(self) -> PredictionLog:
+    def log(self) -> ReadableLog:
         """Every prediction."""
+        ...
+
+    @property
+    def offsets(self) -> Offsets:
+        """How far each reader of the log has come."""
+        ...
+
+    @property
+    def outcomes(self) -> OutcomeBook:
+        """What turned out to be true."""
+        ...
+
+    @property
+    def objects(self) -> ObjectStore:
+        """Bytes by their digest."""
         ...
 
     @property

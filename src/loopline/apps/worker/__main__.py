@@ -5,8 +5,7 @@ import random
 import sys
 import traceback
 from pathlib import Path
-
-import msgspec
+from time import monotonic
 
 from loopline.adapters.subprocess.folder import CHECKS, MODEL, Ending, RunFolder, write_whole
 from loopline.adapters.subprocess.process import identify
@@ -16,6 +15,8 @@ from loopline.records.model import RunResult, RunSpec
 
 _NOT_OURS = 3
 """Exit code of a process that found its run given to another, or given up."""
+_RESERVED_SECONDS = 5
+"""Of a run's time, for what follows the conversion: a model that may be served natively must not run late for it."""
 
 
 def main(arguments: list[str]) -> int:
@@ -46,9 +47,12 @@ def train(spec: RunSpec, *, folder: RunFolder) -> RunResult:
     """Call the user's function and package what it returns; model and checks are in the folder afterwards."""
     import numpy as np
 
+    began = monotonic()
+
+    from loopline.apps.worker.conversion import SECONDS
     from loopline.apps.worker.dataset import read_dataset
     from loopline.apps.worker.entry import load_entry
-    from loopline.apps.worker.packing import checks_of, pack
+    from loopline.apps.worker.packing import Wish, checks_of, fastest, pack
     from loopline.apps.worker.run import Run
 
     dataset = read_dataset(Path(spec.dataset_file).absolute(), signature=spec.signature)
@@ -58,12 +62,19 @@ def train(spec: RunSpec, *, folder: RunFolder) -> RunResult:
     run = Run(spec, folder=folder)
     random.seed(spec.seed)
     np.random.seed(spec.seed)
-    packed = pack(entry.train(dataset, run), signature=spec.signature, entry=spec.entry)
-    checks = checks_of(packed, dataset=dataset, signature=spec.signature)
+    native = pack(entry.train(dataset, run), signature=spec.signature, entry=spec.entry)
+    left = spec.seconds - (monotonic() - began) - _RESERVED_SECONDS
+    wish = Wish(frozenset(spec.extras), spec.convert)
+    packed = fastest(native, signature=spec.signature, rows=dataset.rows, wish=wish, seconds=min(left, SECONDS))
     write_whole(folder.path / MODEL, packed.artifact)
-    write_whole(folder.path / CHECKS, msgspec.json.encode(checks))
+    write_whole(folder.path / CHECKS, checks_of(packed, rows=dataset.rows, signature=spec.signature))
     return RunResult(
-        engine=packed.engine, artifact_file=MODEL, checks_file=CHECKS, code=entry.code, metrics=run.metrics
+        engine=packed.engine,
+        artifact_file=MODEL,
+        checks_file=CHECKS,
+        code=entry.code,
+        metrics=run.metrics,
+        conversion=packed.conversion,
     )
 
 

@@ -48,8 +48,15 @@ class Dataset:
         return np.asarray(self._table.column("cycle").to_numpy(), dtype=np.int64)
 
     def to_numpy(self) -> tuple[NDArray[Any], NDArray[np.str_]]:
-        """(X, y): X is an object array of texts, shape (n,), or float64 of shape (n, width); y holds the labels."""
+        """(X, y): X is an object array of texts, shape (n,), or float64 of shape (n, width); y holds the labels.
+
+        Of images X is what the loop's preprocessing makes of them, as the model will get them: float32, (n, *shape).
+        """
         y = np.array(self._table.column("label").to_pylist(), dtype=np.str_)
+        if self._signature.input == "image":
+            from loopline.adapters.pillow.preprocessing import parsed
+
+            return parsed(self._signature.preprocessing).read(self._table.column("inputs").to_pylist()), y
         if self._signature.input == "tabular":
             return np.array(self.rows, dtype=np.float64).reshape(len(self), self._signature.width), y
         x = np.empty(len(self), dtype=object)
@@ -57,9 +64,11 @@ class Dataset:
         return x, y
 
     def to_arrow(self) -> pa.Table:
-        """A table with ``text``, or ``x0``, ``x1``, ... when tabular; then label, weight, sample, cycle, stratum."""
+        """A table with ``text``, ``image`` or ``x0``, ``x1``, ...; then label, weight, sample, cycle and stratum."""
         if self._signature.input == "text":
             inputs = {"text": pa.array(list(self.rows), pa.string())}
+        elif self._signature.input == "image":
+            inputs = {"image": self._table.column("inputs")}
         else:
             columns = self.to_numpy()[0].T
             inputs = {f"x{place}": pa.array(column, pa.float64()) for place, column in enumerate(columns)}

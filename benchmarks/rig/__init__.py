@@ -1,0 +1,1 @@
+"""What the benchmarks measure with: rivals' environments, servers as process families, the load, and statistics."""

@@ -1,0 +1,1 @@
+"""Questions in SQL about the prediction log, answered by DuckDB inside two walls."""

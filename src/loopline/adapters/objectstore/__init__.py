@@ -1,0 +1,1 @@
+"""Objects in a bucket: S3, Google Cloud Storage, Azure Blob Storage, Alibaba Cloud OSS."""

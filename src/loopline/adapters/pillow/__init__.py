@@ -1,0 +1,1 @@
+"""Images, decoded by Pillow: bytes of a file in, numbers out."""

@@ -1,0 +1,1 @@
+"""Models that are the owner's own Python: a factory, by name."""

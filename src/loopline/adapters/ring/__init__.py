@@ -1,0 +1,1 @@
+"""A bounded queue of frames between processes, in one memory-mapped file."""

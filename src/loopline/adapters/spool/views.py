@@ -1,0 +1,103 @@
+"""The columns of the log as the stages see them."""
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from loopline.adapters.spool.batch import SCHEMA
+from loopline.adapters.spool.segments import Rows
+from loopline.ports.prediction_log import PoolRows, ReserveRow, Scores
+
+N = TypeVar("N", bound=np.generic)
+LIVE = pa.array(["incumbent", "canary"])
+SCORED = ("at_us", "id", "model", "arm", "label", "top", "margin", "entropy", "latency_us", "failure")
+WHOLE = ("payload", "redacted")
+POOLED = ("role", "arm", "failure", "id", "content", "inputs", "model", "label", "probabilities", "margin", *WHOLE)
+SEALED = ("role", "arm", "id", "content", "inputs", *WHOLE)
+
+
+def every(table: pa.Table) -> pa.Table:
+    """All rows."""
+    return table
+
+
+def is_pool(table: pa.Table) -> pa.Table:
+    """Answered rows of role ``loop`` and a live arm, held as the model saw them."""
+    return table.filter(pc.and_(_is_usable(table, role="loop"), pc.equal(table["failure"], "")))
+
+
+def is_reserve(table: pa.Table) -> pa.Table:
+    """Rows of role ``reserve`` and a live arm, held as the model saw them."""
+    return table.filter(_is_usable(table, role="reserve"))
+
+
+def scores(found: Iterable[Rows]) -> Scores:
+    """What the monitor sees."""
+    position, table = _joined(found, SCORED)
+    return Scores(
+        position=position,
+        at_us=_numbers(table["at_us"], np.int64),
+        id=_objects(table["id"]),
+        model=_objects(table["model"]),
+        arm=_objects(table["arm"]),
+        label=_objects(table["label"]),
+        top=_numbers(table["top"], np.float32),
+        margin=_numbers(table["margin"], np.float32),
+        entropy=_numbers(table["entropy"], np.float32),
+        latency_us=_numbers(table["latency_us"], np.int64),
+        failed=np.asarray(pc.not_equal(table["failure"], "").to_numpy(), np.bool_),
+    )
+
+
+def pool(found: Iterable[Rows]) -> PoolRows:
+    """What selection sees."""
+    position, table = _joined(found, POOLED)
+    flat = _numbers(pc.list_flatten(table["probabilities"]), np.float32)
+    return PoolRows(
+        position=position,
+        id=_objects(table["id"]),
+        content=_objects(table["content"]),
+        inputs=_objects(table["inputs"]),
+        model=_objects(table["model"]),
+        label=_objects(table["label"]),
+        probabilities=flat.reshape(len(position), len(flat) // max(len(position), 1)),
+        margin=_numbers(table["margin"], np.float32),
+    )
+
+
+def reserve(found: Iterable[Rows]) -> tuple[ReserveRow, ...]:
+    """What evaluation sees: the first row of each content."""
+    first: dict[str, ReserveRow] = {}
+    for position, table in found:
+        columns = [table[name].to_pylist() for name in ("id", "content", "inputs")]
+        for place, id_, content, inputs in zip(position.tolist(), *columns, strict=True):
+            first.setdefault(content, ReserveRow(id=id_, content=content, inputs=inputs, position=place))
+    return tuple(first.values())
+
+
+def _is_usable(table: pa.Table, *, role: str) -> pa.ChunkedArray:
+    is_live = pc.and_(pc.equal(table["role"], role), pc.is_in(table["arm"], value_set=LIVE))
+    return pc.and_(is_live, pc.and_(pc.equal(table["payload"], ""), pc.invert(table["redacted"])))
+
+
+def _joined(found: Iterable[Rows], columns: tuple[str, ...]) -> Rows:
+    positions, tables = [np.empty(0, np.int64)], [SCHEMA.empty_table().select(columns)]
+    for position, table in found:
+        positions.append(position)
+        tables.append(table)
+    # Thousands of small chunks make every later step pay for each; joining them once is the cheapest way out.
+    return np.concatenate(positions), pa.concat_tables(tables).combine_chunks()
+
+
+def _objects(column: pa.ChunkedArray) -> NDArray[np.object_]:
+    found = np.empty(len(column), dtype=object)
+    found[:] = column.to_pylist()
+    return found
+
+
+def _numbers(column: pa.ChunkedArray, kind: type[N]) -> NDArray[N]:
+    return np.asarray(column.to_numpy(), kind)

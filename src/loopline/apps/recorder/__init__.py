@@ -1,0 +1,1 @@
+"""The recorder: the process beside the server that writes what was answered into the log."""
