@@ -7,6 +7,7 @@ from loopline.orchestrate.cadence import spoken
 from loopline.orchestrate.decide import ROWS, clock_left, decide, enough, first_again, new_rows, rows_to_choose_from
 from loopline.records.command import Situation, is_open
 from loopline.records.cycle import Cadence, Cycle
+from loopline.records.settings import ELSEWHERE
 
 
 def awaited(situation: Situation, now: datetime) -> str:
@@ -28,6 +29,8 @@ def _between(situation: Situation, now: datetime) -> str:
             why, again = situation.cycle.outcome_reason.partition("\n")[0], first_again(situation.cycle)
             then = f"; tried again in {spoken(max(0.0, (again - now).total_seconds()))}" if again else ""
             return f"no version is live: {why}{then}"
+        if situation.settings.serve.model == ELSEWHERE:
+            return "predictions that are sent to us: nothing is served here"
         return "no version is live: name a base set under [train] base"
     cadence, select = situation.cadence, situation.settings.select
     if not situation.settings.train.run:

@@ -43,6 +43,8 @@ class Loaded(NamedTuple):
     classes: int
     keep: frozenset[str] = frozenset()
     """Extras that are always asked for, since the log keeps them."""
+    gives: frozenset[str] = frozenset()
+    """Extras that it has, seen when it was verified."""
     pace: Pace = Pace()
 
     @classmethod
@@ -119,13 +121,14 @@ def attempts(table: Table, *, question: Question) -> tuple[tuple[Loaded, Asked],
     if question.version is not None:
         if question.version not in table.loaded:
             raise NotFound("loaded version", question.version, known=tuple(sorted(table.loaded)))
-        return ((table.loaded[question.version], Asked(question, "direct", "asked by name")),)
+        named = table.loaded[question.version]
+        return ((_giving(named, question), Asked(question, "direct", "asked by name")),)
     if split is None:
         raise Unavailable("model", reason="no version is live yet", remedy="ask again when /v2/health/ready says so")
-    incumbent = table.loaded[split.incumbent]
+    incumbent = _giving(table.loaded[split.incumbent], question)
     if split.challenger is None or not split.basis_points:
         return ((incumbent, Asked(question, "incumbent", "")),)
-    challenger = table.loaded[split.challenger]
+    challenger = _giving(table.loaded[split.challenger], question)
     key = route_key(question, signature=challenger.version.signature)
     if not is_challengers(key, split=split):
         return ((incumbent, Asked(question, "incumbent", "")),)
@@ -152,6 +155,14 @@ def released(table: Table, name: VersionName) -> Table:
         remedy = "it goes when the rollout lets go of it"
         raise Conflict(f"version {name}", found="named by the traffic split", expected="one that is not", remedy=remedy)
     return table._replace(loaded={other: loaded for other, loaded in table.loaded.items() if other != name})
+
+
+def _giving(loaded: Loaded, question: Question) -> Loaded:
+    """The version, once it is known to give what is asked for beside the distribution. Raises InvalidRecord."""
+    if lacking := question.extras - loaded.gives:
+        found = f"{' and '.join(sorted(lacking))}, which version {loaded.version.name} does not give"
+        raise InvalidRecord("outputs", found=found, expected="outputs that it gives")
+    return loaded
 
 
 def pace_of(table: Table, *, version: VersionName | None) -> Pace:

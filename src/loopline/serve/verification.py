@@ -15,6 +15,7 @@ QUICK_NS = 500_000
 """The longest that a single row may take on the thread that also answers everybody else."""
 TURN_NS = 1_000_000
 """The longest that all rows together may take there."""
+EXTRAS = frozenset({"members", "embedding"})
 SWIFT_ENGINES = ("onnx", "sklearn")
 """Those that compute and never wait: a model behind a network, or with code of its own, may stall at any time."""
 
@@ -48,7 +49,9 @@ def verified(loaded: Loaded, *, checks: bytes, signature: Signature, timer: Call
         raise InvalidRecord(thing, found=f"made for {made_for.spoken}", expected=signature.spoken)
     found = checks_in(checks, signature=signature)
     require_replay(lambda rows: loaded.observe(rows, extras=loaded.keep)[0], found, thing=thing)
-    return loaded._replace(pace=_pace(loaded, checks=found, timer=timer))
+    _, members, embedding = loaded.observe(found.rows[:1], extras=EXTRAS)
+    gives = frozenset({"members"} if members is not None else ()) | ({"embedding"} if embedding is not None else set())
+    return loaded._replace(gives=gives, pace=_pace(loaded, checks=found, timer=timer))
 
 
 def _pace(loaded: Loaded, *, checks: Replay, timer: Callable[[], int]) -> Pace:

@@ -9,7 +9,7 @@ TABLE = Signature(input="tabular", width=2, labels=("a", "b"))
 
 
 def test_the_metadata_says_what_the_model_takes_and_gives_and_the_hash_of_that_contract():
-    said = descriptions.model("s", signature=TABLE, versions=["v2", "v1"])
+    said = descriptions.model("s", signature=TABLE, versions=["v2", "v1"], gives=frozenset({"members"}))
     assert (said["name"], said["versions"], said["platform"]) == ("s", ["v2", "v1"], "loopline")
     assert said["inputs"] == [{"name": "features", "datatype": "FP64", "shape": [-1, 2]}]
     assert said["outputs"] == [
@@ -18,10 +18,9 @@ def test_the_metadata_says_what_the_model_takes_and_gives_and_the_hash_of_that_c
         {"name": "margin", "datatype": "FP64", "shape": [-1]},
         {"name": "entropy", "datatype": "FP64", "shape": [-1]},
         {"name": "members", "datatype": "FP32", "shape": [-1, -1, 2]},
-        {"name": "embedding", "datatype": "FP32", "shape": [-1, -1]},
     ]
     assert said["parameters"] == {"signature": TABLE.digest, "labels": ["a", "b"], "input": "tabular"}
-    text = descriptions.model("s", signature=SIGNATURE, versions=[])
+    text = descriptions.model("s", signature=SIGNATURE, versions=[], gives=frozenset())
     assert text["inputs"] == [{"name": "text", "datatype": "BYTES", "shape": [-1]}]
 
 

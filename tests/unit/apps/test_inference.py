@@ -228,7 +228,10 @@ def test_plain_rows_are_answered_with_labels_and_probabilities(place):
         ({"rows": ["a", 7]}, "row 1: 7, expected a text"),
         ({"row": "a", "outputs": ["logits"]}, "outputs: 'logits', expected probabilities or"),
         ({"row": "a", "colour": 1}, "request: Object contains unknown field `colour`"),
-        ({"row": "a", "outputs": ["members"]}, "output 'members': nothing, from version v1"),
+        (
+            {"row": "a", "outputs": ["members"]},
+            "outputs: members, which version v1 does not give, expected outputs that",
+        ),
     ],
 )
 def test_bad_plain_requests_are_told_what_was_found_and_expected(place, request_, error):

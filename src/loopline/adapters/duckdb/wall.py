@@ -1,5 +1,6 @@
 """The first wall: a query is parsed before it runs, and refused unless every part of it is known to be harmless."""
 
+import atexit
 import difflib
 import re
 from collections.abc import Iterator
@@ -91,6 +92,7 @@ def _parser() -> duckdb.DuckDBPyConnection:
     bare = duckdb.connect(":memory:", config={"python_enable_replacements": "false", "threads": "1"})
     bare.execute("SET enable_external_access = false")
     bare.execute("SET lock_configuration = true")
+    atexit.register(bare.close)  # one that is left open makes the interpreter speak of leaks when it ends
     return bare
 
 

@@ -8,13 +8,16 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
 from loopline import __version__
 from loopline.apps.cli.options import HOST, LOOP, PORT, AsJson, LoopFile, Port
 from loopline.errors import LooplineError
+
+if TYPE_CHECKING:
+    from loopline.records.settings import Settings
 
 PARTS = ("numpy", "scipy", "pyarrow", "scikit-learn", "onnxruntime", "faiss-cpu", "sqlalchemy", "litestar", "uvicorn")
 SPACE_MB = 500
@@ -66,6 +69,24 @@ def examine(loop: Path, *, port: int) -> Iterator[Check]:
     with suppress(LooplineError):  # told by the line before
         settings = load_settings(loop)
         yield _attempt("files", lambda: check_files(settings), "valid")
+        yield from _stores(settings, root=root)
+
+
+def _stores(settings: "Settings", *, root: Path) -> Iterator[Check]:
+    """The state database and the object store, where they are not in the loop's own folder: used, and left as found."""
+    from loopline.adapters.objectstore.probe import probe
+    from loopline.apps.recorder.opening import open_objects, place_of_objects, place_of_state, state_url
+
+    if place := place_of_state(settings):
+        from loopline.adapters.sql.database import open_database
+
+        yield _attempt("database", lambda: open_database(state_url(settings, root=root)).dispose(), place)
+    if place := place_of_objects(settings):
+        try:
+            wrong = probe(open_objects(settings, root=root, secret=b""))
+        except Exception as error:
+            wrong = str(error)
+        yield Check("object store", not wrong, wrong or f"{place}: put, read and deleted an object")
 
 
 def pages(static: Path) -> Check:

@@ -38,7 +38,8 @@ def add(
         typer.echo(json_text.dumps(made, ensure_ascii=False))
         return
     typer.echo(made["secret"])
-    typer.echo(f"{_line(made['key'])}\nthis is the only time the key is shown; send it as 'Authorization: Bearer ...'")
+    note = "this is the only time the key is shown; send it as 'Authorization: Bearer ...'"
+    typer.echo(f"{_line(made['key'])}\n{note}", err=True)
 
 
 @app.command("list")

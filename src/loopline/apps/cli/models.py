@@ -15,7 +15,7 @@ Source = Annotated[
 ]
 Checks = Annotated[
     Path | None,
-    typer.Option(help="Labelled rows to verify it on; else [serve] checks, or the base rows.", metavar="FILE"),
+    typer.Option(help="Labelled rows to verify it on; else those of serve.checks, or the base rows.", metavar="FILE"),
 ]
 Live = Annotated[bool, typer.Option("--live", help="It answers all traffic at once, without shadow and canary.")]
 

@@ -24,7 +24,7 @@ def init(
 
 
 def up(loop: LoopFile = LOOP, *, port: Port = PORT, host: Host = HOST) -> None:
-    """Run the loop: endpoint, pages and controller in one process."""
+    """Run the loop: endpoint, pages, controller and recorder."""
     from loopline.apps.cli.preflight import loopback
     from loopline.apps.config import load_settings
     from loopline.apps.config.files import check_files

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from loopline.adapters.pillow.preprocessing import parsed
 from loopline.apps.config.problems import Problem
 from loopline.capture.redaction import Redactor
 from loopline.errors import InvalidRecord
@@ -42,6 +43,11 @@ def shape(fields: Fields) -> Iterator[Problem]:
             yield Problem("loop.width", found=str(loop["width"]), allowed=f'no width, since input = "{kind}"')
     if loop.get("input") == "image" and "preprocessing" not in loop:
         yield Problem("loop.preprocessing", found="nothing", allowed='a name such as "rgb-32x32-chw-unit.v1"')
+    if loop.get("input") == "image" and "preprocessing" in loop:
+        try:
+            parsed(loop["preprocessing"])
+        except InvalidRecord as error:
+            yield Problem("loop.preprocessing", found=error.found, allowed=error.expected)
     if loop.get("input") != "image" and "preprocessing" in loop:
         yield Problem("loop.preprocessing", found="a name", allowed='nothing, unless input = "image"')
 

@@ -1,5 +1,6 @@
 """Labelled rows from a JSONL or CSV file: the base set, the anchor, the gold."""
 
+import base64
 import csv
 import json
 from collections.abc import Iterator, Mapping
@@ -12,13 +13,16 @@ from loopline.records.signature import Row, Signature
 
 TEXT = "text"
 FEATURES = "features"
+IMAGE = "image"
+IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 
 
 def read_rows(path: Path, signature: Signature) -> tuple[LabelledRow, ...]:
     """Every row of the file, checked against the signature, in the order of the file.
 
-    JSONL: one object a line, ``{"text": ..., "label": ...}``, ``{"features": [...], "label": ...}``, or one key a
-    feature. CSV: a header with ``label`` and either ``text`` or one column a feature. ``id`` is optional; without it a
+    JSONL: one object a line, ``{"text": ..., "label": ...}``, ``{"features": [...], "label": ...}``, one key a feature,
+    or ``{"image": ..., "label": ...}``: a file beside this one, or its bytes in base64. CSV: a header with ``label``
+    and either ``text``, ``image`` or one column a feature. ``id`` is optional; without it a
     row is called by file and line (``base-17``). Features keep the order of the first row's columns.
 
     Raises:
@@ -36,7 +40,7 @@ def read_rows(path: Path, signature: Signature) -> tuple[LabelledRow, ...]:
             raise InvalidRecord(place, found=found, expected=f"those of the first row: {', '.join(columns)}")
         row = LabelledRow(
             id=str(record.get("id") or f"{path.stem}-{line}"),
-            inputs=signature.encode(_row(record, columns, signature, place=place)),
+            inputs=signature.encode(_row(record, columns, signature, place=place, folder=path.parent)),
             label=_label(record, signature, place=place),
         )
         if row.id in seen:
@@ -105,7 +109,27 @@ def _columns(record: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(name for name in record if name not in {"id", "label"})
 
 
-def _row(record: Mapping[str, Any], columns: tuple[str, ...], signature: Signature, *, place: str) -> Row:
+def _image(record: Mapping[str, Any], *, place: str, folder: Path) -> bytes:
+    image = record.get(IMAGE)
+    if not isinstance(image, str) or not image:
+        found = f"image {image!r:.40}" if IMAGE in record else f"columns {', '.join(record) or 'none'}"
+        raise InvalidRecord(place, found=found, expected="a file's name, or its bytes in base64, in the column image")
+    if image.lower().endswith(IMAGES):
+        try:
+            return (folder / image).read_bytes()
+        except OSError as error:
+            reason = error.strerror or "it cannot be read"
+            raise InvalidRecord(place, found=f"image {image}: {reason}", expected=f"a file in {folder}") from error
+    try:
+        return base64.b64decode(image, validate=True)
+    except ValueError as error:
+        expected = f"a file's name that ends in {', '.join(IMAGES)}, or base64"
+        raise InvalidRecord(place, found=f"image {image[:40]!r}", expected=expected) from error
+
+
+def _row(record: Mapping[str, Any], columns: tuple[str, ...], signature: Signature, *, place: str, folder: Path) -> Row:
+    if signature.input == "image":
+        return _image(record, place=place, folder=folder)
     if signature.input == "text":
         text = record.get(TEXT)
         if not isinstance(text, str):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from loopline.apps.http.meter import Line, Series
-from loopline.apps.http.oip import DATATYPES, Described
+from loopline.apps.http.oip import DATATYPES, EXTRAS, Described
 from loopline.records.ids import LoopName, VersionName
 from loopline.records.model import ModelVersion
 from loopline.records.signature import Signature
@@ -16,8 +16,11 @@ def server(version: str) -> Described:
     return {"name": "loopline", "version": version, "extensions": list(EXTENSIONS)}
 
 
-def model(name: LoopName, *, signature: Signature, versions: Sequence[VersionName]) -> Described:
-    """What the server says of a model: its versions, what it takes, what it gives, and the hash of that contract."""
+def model(name: LoopName, *, signature: Signature, versions: Sequence[VersionName], gives: frozenset[str]) -> Described:
+    """What the server says of a model: its versions, what it takes, what it gives, and the hash of that contract.
+
+    ``gives``: what all of these versions give beside the distribution.
+    """
     return {
         "name": name,
         "versions": list(versions),
@@ -26,6 +29,7 @@ def model(name: LoopName, *, signature: Signature, versions: Sequence[VersionNam
         "outputs": [
             {"name": output, "datatype": datatype, "shape": [-1, *_gives(output, signature=signature)]}
             for output, datatype in DATATYPES.items()
+            if output not in EXTRAS or output in gives
         ],
         "parameters": {"signature": signature.digest, "labels": list(signature.labels), "input": signature.input},
     }

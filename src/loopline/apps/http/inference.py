@@ -140,7 +140,10 @@ class _Door:
                 return json_reply(descriptions.statistics(settings.name, lines=lines))
             case _:
                 names = [one.name for one in found]
-                return json_reply(descriptions.model(settings.name, signature=settings.signature, versions=names))
+                all_give = [self.endpoint.gateway.table.loaded[name].gives for name in names]
+                gives = frozenset.intersection(*all_give) if all_give else frozenset()
+                told = descriptions.model(settings.name, signature=settings.signature, versions=names, gives=gives)
+                return json_reply(told)
 
     def _check_model(self, model: str) -> None:
         name = self.endpoint.settings.name

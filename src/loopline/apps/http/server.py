@@ -1,4 +1,4 @@
-"""``loopline up``: endpoint, pages and controller in one process."""
+"""``loopline up``: endpoint, pages and controller in one process, the recorder beside it."""
 
 import logging
 import os

@@ -165,12 +165,16 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes came in."""
-        if self._is_leaving:
-            return
-        self._head_bytes += len(data)
-        super().data_received(data)
-        if self._head_bytes > HEAD_BYTES and not self.transport.is_closing():
-            self._turn_away(431, f"headers: over {HEAD_BYTES:,} bytes, expected less")
+        for start in range(
+            0, len(data), HEAD_BYTES
+        ):  # nearly always one part; a head that does not end in one is too long
+            if self._is_leaving:
+                return
+            part = data[start : start + HEAD_BYTES] if len(data) > HEAD_BYTES else data
+            self._head_bytes += len(part)
+            super().data_received(part)
+            if self._head_bytes >= HEAD_BYTES and not self.transport.is_closing():
+                self._turn_away(431, f"headers: over {HEAD_BYTES:,} bytes, expected less")
 
     def on_message_begin(self) -> None:
         """A request begins; what the long way needs of it is made when it takes that."""

@@ -107,7 +107,8 @@ def _logged(row: Mapping[str, Any], signature: Signature) -> dict[str, Any]:
     field = {"text": "text", "tabular": "features", "image": "image"}[signature.input]
     classes = len(signature.labels)
     embedding, members = (np.frombuffer(row.get(name) or b"", "<f4") for name in ("embedding", "members"))
-    plain = {name: row.get(name) for name in ("group", "trace", "failure", "label", "signature", "latency_us")}
+    plain = {"group": row.get("group") or row.get("group_key")}
+    plain |= {name: row.get(name) for name in ("trace", "failure", "label", "signature", "latency_us")}
     return {name: value for name, value in plain.items() if value} | {
         "id": str(row["id"]).removesuffix(f"~{row['model']}"),
         "model": row["model"],

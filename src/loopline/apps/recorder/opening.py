@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
 
 from loopline.adapters.files.objects import FileObjects
 from loopline.adapters.objectstore.address import is_remote
@@ -62,17 +63,26 @@ def open_desk(root: Path, *, orders: Orders) -> Desk:
     )
 
 
+def place_of_state(settings: Settings) -> str:
+    """Where the state is kept as ``DATABASE_URL`` says, or ``loop.toml``; empty: in the loop's folder."""
+    return os.environ.get("DATABASE_URL") or settings.storage.state
+
+
+def place_of_objects(settings: Settings) -> str:
+    """Where objects are kept as ``OBJECT_STORE`` says, or ``loop.toml``; empty: in the loop's folder."""
+    return os.environ.get("OBJECT_STORE") or settings.storage.objects
+
+
 def state_url(settings: Settings, *, root: Path) -> str:
-    """Where the state is kept: what ``DATABASE_URL`` says, or ``loop.toml``, or a SQLite file in the folder."""
-    return os.environ.get("DATABASE_URL") or settings.storage.state or f"sqlite:///{root / 'state.db'}"
+    """The database of the state: the place that was named, or a SQLite file in the folder."""
+    return place_of_state(settings) or f"sqlite:///{root / 'state.db'}"
 
 
 def open_objects(settings: Settings, *, root: Path, secret: bytes) -> ObjectStore:
-    """The store that ``OBJECT_STORE`` names, or ``loop.toml``, or a folder. Raises InvalidRecord for no such URL."""
-    url = os.environ.get("OBJECT_STORE") or settings.storage.objects
+    """The store that was named, or a folder. Raises InvalidRecord for no such URL."""
+    url = place_of_objects(settings)
     if is_remote(url):
         from loopline.adapters.objectstore.store import ObstoreObjects
 
         return ObstoreObjects(url, cache=root / "cache")
-    path = url.removeprefix("file://")
-    return FileObjects(Path(path) if path else root / "objects", secret=secret)
+    return FileObjects(Path(unquote(urlsplit(url).path)) if url else root / "objects", secret=secret)
