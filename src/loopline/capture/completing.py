@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,16 +37,9 @@ class Rules(NamedTuple):
     """Margin and entropy, each of shape (n,), of distributions of shape (n, classes)."""
 
 
-class Said(NamedTuple):
-    """What a model said about one row; all empty and zero when it failed."""
-
-    probabilities: tuple[float, ...] = ()
-    label: str = ""
-    margin: float = 0.0
-    entropy: float = 0.0
-
-
-NOTHING = Said()
+Said = tuple[tuple[float, ...], str, float, float]
+"""What a model said about one row: probabilities, label, margin, entropy."""
+NOTHING: Said = ((), "", 0.0, 0.0)
 SIZES = {"<f4": 4, "<f8": 8}
 """Bytes of a number."""
 
@@ -74,7 +68,10 @@ class Completing:
         lost = dropped(each for each in exchanges if each is None)
         read = [each for each in exchanges if each is not None]
         kept = [each for each in read if self.is_kept(each)]
-        predictions = tuple(self._lightened(each, put=put) for each in self.predictions(kept))
+        most = self._capture.payload_bytes
+        predictions = tuple(
+            [one if len(one.inputs) <= most else _lightened(one, put=put) for one in self.predictions(kept)]
+        )
         return Batch(predictions, live(kept), lost | {"sampled_out": live(read) - live(kept)})
 
     def is_kept(self, exchange: Exchange) -> bool:
@@ -84,18 +81,17 @@ class Completing:
     def predictions(self, exchanges: Sequence[Exchange]) -> tuple[Prediction, ...]:
         """One prediction a row, in order. Raises InvalidRecord, naming the request that does not add up."""
         rows, said = self._rows(exchanges), self._said(exchanges)
-        return tuple(made for exchange in exchanges for made in self._made(exchange, rows=rows, said=said))
+        made: list[Prediction] = []
+        for exchange in exchanges:
+            self._make(exchange, rows=rows, said=said, into=made)
+        return tuple(made)
 
-    def _lightened(self, prediction: Prediction, *, put: Callable[[bytes], Digest]) -> Prediction:
-        """The prediction; large inputs go to the object store, and their digest stays."""
-        if len(prediction.inputs) <= self._capture.payload_bytes:
-            return prediction
-        return replace(prediction, inputs=b"", payload=put(prediction.inputs))
-
-    def _made(self, exchange: Exchange, *, rows: Iterator[Row], said: Iterator[Said]) -> Iterator[Prediction]:
-        redact, rules, capture, count = self._redactor, self._rules, self._capture, exchange.rows
-        members = _shares(exchange, exchange.members if "members" in capture.keep else b"")
-        embeddings = _shares(exchange, exchange.embedding if "embedding" in capture.keep else b"")
+    def _make(self, exchange: Exchange, *, rows: Iterator[Row], said: Iterator[Said], into: list[Prediction]) -> None:
+        redact, rules, capture = self._redactor, self._rules, self._capture
+        members = _shares(exchange, exchange.members) if exchange.members and "members" in capture.keep else b""
+        embeddings = (
+            _shares(exchange, exchange.embedding) if exchange.embedding and "embedding" in capture.keep else b""
+        )
         at = EPOCH + timedelta(microseconds=exchange.at_us)
         failure, reason, trace = exchange.failure, exchange.reason, exchange.trace
         if not redact.is_idle:
@@ -105,13 +101,12 @@ class Completing:
             inputs = seen = self._signature.encode(row)
             content = Digest(blake3(seen).hexdigest())
             group = key = exchange.group or rules.group_of(row, content)
-            if not redact.is_idle and (stored := redact.row(row)) is not row:
-                inputs = self._signature.encode(stored)
-                content = Digest(blake3(inputs).hexdigest())
             if not redact.is_idle:
+                inputs = self._redacted(row, seen)
+                content = content if inputs is seen else Digest(blake3(inputs).hexdigest())
                 group = redact.group(key) if exchange.group else redact.own_group(key, row=row)
-            one = NOTHING if exchange.failure else next(said)
-            yield Prediction(
+            p, label, margin, entropy = NOTHING if exchange.failure else next(said)
+            one = Prediction(
                 id=id_,
                 loop=rules.settings.name,
                 at=at,
@@ -123,34 +118,37 @@ class Completing:
                 content=content,
                 group=group,
                 role=role_of(key, secret=rules.secret, share=capture.reserve),
-                probabilities=one.probabilities,
-                label=one.label,
-                margin=one.margin,
-                entropy=one.entropy,
+                probabilities=p,
+                label=label,
+                margin=margin,
+                entropy=entropy,
                 latency_us=exchange.latency_us,
                 sampled=capture.sample,
                 failure=failure,
                 reason=reason,
                 trace=trace,
-                members=members and members[number * len(members) // count : (number + 1) * len(members) // count],
-                embedding=embeddings
-                and embeddings[number * len(embeddings) // count : (number + 1) * len(embeddings) // count],
+                members=_share(members, number, of=exchange.rows),
+                embedding=_share(embeddings, number, of=exchange.rows),
                 redacted=inputs != seen,
             )
+            into.append(one)
+
+    def _redacted(self, row: Row, seen: bytes) -> bytes:
+        """The row's bytes as they may be stored; the very same when no rule touches them."""
+        stored = self._redactor.row(row)
+        return seen if stored is row else self._signature.encode(stored)
 
     def _rows(self, exchanges: Sequence[Exchange]) -> Iterator[Row]:
         """The rows that the models saw, of all exchanges, in order."""
         if self._signature.input != "tabular":
-            return (row for exchange in exchanges for row in self._listed(exchange))
-        width = self._signature.width
-        tables = [_table(each.inputs, "<f8", rows=each.rows, width=width, of=each) for each in exchanges]
-        if not tables:
-            return iter(())
-        table = np.concatenate(tables)
+            return iter([row for exchange in exchanges for row in self._listed(exchange)])
+        table = _table([(each, each.inputs) for each in exchanges], "<f8", width=self._signature.width)
         if not np.isfinite(table).all():
-            for exchange, part in zip(exchanges, tables, strict=True):
-                if not np.isfinite(part).all():
-                    raise _odd(exchange, found="a value that is not finite", expected="finite numbers")
+            odd = int(np.argwhere(~np.isfinite(table))[0, 0])
+            whose = next(
+                each for each, end in zip(exchanges, accumulate(e.rows for e in exchanges), strict=True) if odd < end
+            )
+            raise _odd(whose, found="a value that is not finite", expected="finite numbers")
         return map(tuple, table.tolist())
 
     def _listed(self, exchange: Exchange) -> Sequence[Row]:
@@ -165,18 +163,13 @@ class Completing:
     def _said(self, exchanges: Sequence[Exchange]) -> Iterator[Said]:
         """What was said about each row that was answered, in order."""
         labels = self._signature.labels
-        tables = [
-            _table(each.probabilities, "<f4", rows=each.rows, width=len(labels), of=each)
-            for each in exchanges
-            if not each.failure
-        ]
-        if not tables:
-            return
-        p: NDArray[np.float32] = np.concatenate(tables)
+        answered = [(each, each.probabilities) for each in exchanges if not each.failure]
+        if not answered:
+            return iter(())
+        p = _table(answered, "<f4", width=len(labels))
         margin, entropy = self._rules.scored(p)
-        columns = (p.tolist(), p.argmax(axis=1).tolist(), margin.tolist(), entropy.tolist())
-        for row, best, gap, nats in zip(*columns, strict=True):
-            yield Said(tuple(row), labels[best], gap, nats)
+        best = [labels[place] for place in p.argmax(axis=1).tolist()]
+        return zip(map(tuple, p.tolist()), best, margin.tolist(), entropy.tolist(), strict=True)
 
 
 def ids(exchange: Exchange) -> list[PredictionId]:
@@ -190,12 +183,19 @@ def ids(exchange: Exchange) -> list[PredictionId]:
     return [PredictionId(f"{exchange.request}/{number}{own}") for number in range(exchange.rows)]
 
 
-def _table(content: object, kind: str, *, rows: int, width: int, of: Exchange) -> NDArray[Any]:
-    """The numbers as a table of shape (rows, width)."""
-    if not isinstance(content, bytes) or not rows or len(content) != rows * width * SIZES[kind]:
-        found = f"{len(content)} bytes" if isinstance(content, bytes) else "rows that are no table"
-        raise _odd(of, found=found, expected=f"{rows} x {width} numbers")
-    return np.frombuffer(content, kind).reshape(rows, width)
+def _table(parts: Sequence[tuple[Exchange, object]], kind: str, *, width: int) -> NDArray[Any]:
+    """The numbers of all exchanges as one table of so many columns."""
+    size = width * SIZES[kind]
+    for exchange, content in parts:
+        if not isinstance(content, bytes) or not exchange.rows or len(content) != exchange.rows * size:
+            found = f"{len(content)} bytes" if isinstance(content, bytes) else "rows that are no table"
+            raise _odd(exchange, found=found, expected=f"{exchange.rows} x {width} numbers")
+    return np.frombuffer(b"".join([content for _, content in parts]), kind).reshape(-1, width)  # type: ignore[misc]
+
+
+def _lightened(prediction: Prediction, *, put: Callable[[bytes], Digest]) -> Prediction:
+    """The prediction; its inputs go to the object store, and their digest stays."""
+    return replace(prediction, inputs=b"", payload=put(prediction.inputs))
 
 
 def _shares(exchange: Exchange, content: bytes) -> bytes:
@@ -203,6 +203,11 @@ def _shares(exchange: Exchange, content: bytes) -> bytes:
     if len(content) % (4 * max(exchange.rows, 1)):
         raise _odd(exchange, found=f"{len(content)} bytes", expected=f"as many of each of {exchange.rows} rows")
     return content
+
+
+def _share(content: bytes, number: int, *, of: int) -> bytes:
+    size = len(content) // of
+    return content[number * size : (number + 1) * size] if size else b""
 
 
 def _odd(exchange: Exchange, *, found: str, expected: str) -> InvalidRecord:

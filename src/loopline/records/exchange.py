@@ -74,16 +74,17 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="turn
         """The same, request by request."""
         counts = self.counts or (1,) * len(self.requests)
         groups, traces = self.groups or ("",) * len(counts), self.traces or ("",) * len(counts)
-        found, start = [], 0
+        at_us, model, artifact, signature = self.at_us, self.model, self.artifact, self.signature
+        arm, reason = self.arm, self.reason
+        part, found, start = self._part, [], 0
         for request, count, group, trace in zip(self.requests, counts, groups, traces, strict=True):
             stop = start + count
             one = Exchange(
-                request=request, at_us=self.at_us, model=self.model, artifact=self.artifact,
-                signature=self.signature, arm=self.arm, reason=self.reason, group=group, trace=trace,
-                inputs=self._part(self.inputs, start, stop), rows=count,
-                probabilities=self._part(self.probabilities, start, stop), latency_us=self.latency_us,
-                failure=self.failure, members=self._part(self.members, start, stop),
-                embedding=self._part(self.embedding, start, stop),
+                request=request, at_us=at_us, model=model, artifact=artifact, signature=signature, arm=arm,
+                reason=reason, group=group, trace=trace, inputs=part(self.inputs, start, stop), rows=count,
+                probabilities=part(self.probabilities, start, stop), latency_us=self.latency_us, failure=self.failure,
+                members=part(self.members, start, stop) if self.members else b"",
+                embedding=part(self.embedding, start, stop) if self.embedding else b"",
             )  # fmt: skip
             found.append(one)
             start = stop

@@ -15,6 +15,10 @@ Digest = NewType("Digest", str)
 """Hex BLAKE3 of content (64 digits); the identity of an artefact."""
 
 
+VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
+"""A hex digit -> the digit with its two lower bits, and 10 above them: the variant of RFC 9562."""
+
+
 def uuid7(*, now_ms: int, randomness: bytes) -> str:
     """A UUID version 7: sortable by time, unique by 74 random bits.
 
@@ -23,7 +27,5 @@ def uuid7(*, now_ms: int, randomness: bytes) -> str:
     >>> uuid7(now_ms=0x017F22E279B0, randomness=bytes(10))
     '017f22e2-79b0-7000-8000-000000000000'
     """
-    tail = int.from_bytes(randomness[:10], "big")
-    value = (now_ms & 0xFFFFFFFFFFFF) << 80 | 0x7 << 76 | (tail >> 62 & 0xFFF) << 64 | 0b10 << 62 | tail & (1 << 62) - 1
-    digits = f"{value:032x}"
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+    time, tail = f"{now_ms & 0xFFFFFFFFFFFF:012x}", randomness.hex()
+    return f"{time[:8]}-{time[8:]}-7{tail[:3]}-{VARIANT[tail[3]]}{tail[4:7]}-{tail[7:19]}"

@@ -110,7 +110,7 @@ def settle(table: Table, questions: Sequence[Question], *, ask: Ask) -> list[Set
 
     A question whose canary failed goes on to the incumbent, in a second round.
     """
-    plans = [outcome(partial(attempts, table, question=question)) for question in questions]
+    plans = [_planned(table, question) for question in questions]
     settled = [Settled(None, refusal=plan if isinstance(plan, Exception) else None) for plan in plans]
     places = [place for place, plan in enumerate(plans) if not isinstance(plan, Exception)]
     turn = 0
@@ -126,6 +126,13 @@ def settle(table: Table, questions: Sequence[Question], *, ask: Ask) -> list[Set
         turn += 1
         places = [p for p in places if settled[p].is_open and turn < len(plans[p])]  # type: ignore[arg-type]
     return settled
+
+
+def _planned(table: Table, question: Question) -> Plan | LooplineError:
+    try:
+        return attempts(table, question=question)
+    except LooplineError as error:
+        return error
 
 
 def failed(failures: Sequence[Answer]) -> LooplineError:
