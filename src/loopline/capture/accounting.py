@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from loopline.records.exchange import Exchange
+from loopline.records.exchange import Exchange, Turn
 
 
 class Correction(NamedTuple):
@@ -23,12 +23,12 @@ def live_rows(tally: Mapping[str, int]) -> int:
     return sum(rows for arm, rows in tally.items() if arm != "shadow")
 
 
-def live(exchanges: Iterable[Exchange | None]) -> int:
-    """Answers in these exchanges; one that cannot be read counts as a single one."""
+def live(exchanges: Iterable[Exchange | Turn | None]) -> int:
+    """Answers in these; one that cannot be read counts as a single one."""
     return sum(1 if each is None else each.rows for each in exchanges if each is None or each.arm != "shadow")
 
 
-def dropped(exchanges: Iterable[Exchange | None]) -> dict[str, int]:
+def dropped(exchanges: Iterable[Exchange | Turn | None]) -> dict[str, int]:
     """How their loss is counted.
 
     >>> dropped([None])

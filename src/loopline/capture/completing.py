@@ -1,4 +1,4 @@
-"""Exchange -> predictions: everything that can be derived is derived here, for many exchanges at once."""
+"""Exchanges -> predictions: everything that can be derived is derived here, for many exchanges at once."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ from loopline.capture.redaction import Redactor
 from loopline.capture.reserve import role_of
 from loopline.capture.sampling import is_sampled
 from loopline.errors import InvalidRecord
-from loopline.records.exchange import Exchange
+from loopline.records.exchange import Exchange, Turn, alone
 from loopline.records.ids import Digest, PredictionId
 from loopline.records.prediction import Prediction
 from loopline.records.settings import Settings
@@ -63,57 +63,55 @@ class Completing:
         self._capture = rules.settings.capture
         self._redactor = Redactor(self._capture.redact, secret=rules.secret)
 
-    def batch(self, exchanges: Sequence[Exchange | None], *, put: Callable[[bytes], Digest]) -> Batch:
-        """All that becomes of these exchanges; None is one that could not be read. ``put`` keeps what is large."""
-        lost = dropped(each for each in exchanges if each is None)
-        read = [each for each in exchanges if each is not None]
-        kept = [each for each in read if self.is_kept(each)]
+    def batch(self, asked: Sequence[Exchange | Turn | None], *, put: Callable[[bytes], Digest]) -> Batch:
+        """All that becomes of these; None is one that could not be read. ``put`` keeps what is large."""
+        lost = dropped(each for each in asked if each is None)
+        read = [each for each in asked if each is not None]
+        kept = read if self._capture.sample >= 1.0 else self._sampled(read)
         most = self._capture.payload_bytes
         predictions = tuple(
             [one if len(one.inputs) <= most else _lightened(one, put=put) for one in self.predictions(kept)]
         )
         return Batch(predictions, live(kept), lost | {"sampled_out": live(read) - live(kept)})
 
-    def is_kept(self, exchange: Exchange) -> bool:
-        """Whether sampling keeps the answers to this request."""
-        return self._capture.sample >= 1.0 or is_sampled(exchange.request, share=self._capture.sample)
-
-    def predictions(self, exchanges: Sequence[Exchange]) -> tuple[Prediction, ...]:
+    def predictions(self, asked: Sequence[Exchange | Turn]) -> tuple[Prediction, ...]:
         """One prediction a row, in order. Raises InvalidRecord, naming the request that does not add up."""
-        rows, said = self._rows(exchanges), self._said(exchanges)
+        turns = [alone(one) if isinstance(one, Exchange) else one for one in asked]
+        rows, said = self._rows(turns), self._said(turns)
         made: list[Prediction] = []
-        for exchange in exchanges:
-            self._make(exchange, rows=rows, said=said, into=made)
+        for turn in turns:
+            self._make(turn, rows=rows, said=said, into=made)
         return tuple(made)
 
-    def _make(self, exchange: Exchange, *, rows: Iterator[Row], said: Iterator[Said], into: list[Prediction]) -> None:
-        redact, rules, capture = self._redactor, self._rules, self._capture
-        members = _shares(exchange, exchange.members) if exchange.members and "members" in capture.keep else b""
-        embeddings = (
-            _shares(exchange, exchange.embedding) if exchange.embedding and "embedding" in capture.keep else b""
-        )
-        at = EPOCH + timedelta(microseconds=exchange.at_us)
-        failure, reason, trace = exchange.failure, exchange.reason, exchange.trace
-        if not redact.is_idle:
-            failure, reason, trace = redact.text(failure), redact.text(reason), redact.trace(trace)
-        for number, id_ in enumerate(ids(exchange)):
+    def _sampled(self, asked: Sequence[Exchange | Turn]) -> list[Exchange | Turn]:
+        """The requests that sampling keeps, each by itself."""
+        each = (one for whole in asked for one in (whole.exchanges() if isinstance(whole, Turn) else (whole,)))
+        return [one for one in each if is_sampled(one.request, share=self._capture.sample)]
+
+    def _make(self, turn: Turn, *, rows: Iterator[Row], said: Iterator[Said], into: list[Prediction]) -> None:
+        redact, rules, capture, encode = self._redactor, self._rules, self._capture, self._signature.encode
+        members = _shares(turn, turn.members) if turn.members and "members" in capture.keep else b""
+        embeddings = _shares(turn, turn.embedding) if turn.embedding and "embedding" in capture.keep else b""
+        at = EPOCH + timedelta(microseconds=turn.at_us)
+        failure, reason = redact.text(turn.failure), redact.text(turn.reason)
+        for number, (id_, given, trace) in enumerate(asked_in(turn)):
             row = next(rows)
-            inputs = seen = self._signature.encode(row)
+            inputs = seen = encode(row)
             content = Digest(blake3(seen).hexdigest())
-            group = key = exchange.group or rules.group_of(row, content)
+            group = key = given or rules.group_of(row, content)
             if not redact.is_idle:
-                inputs = self._redacted(row, seen)
+                inputs, trace = self._redacted(row, seen), redact.trace(trace)  # noqa: PLW2901  as it may be stored
                 content = content if inputs is seen else Digest(blake3(inputs).hexdigest())
-                group = redact.group(key) if exchange.group else redact.own_group(key, row=row)
-            p, label, margin, entropy = NOTHING if exchange.failure else next(said)
+                group = redact.group(key) if given else redact.own_group(key, row=row)
+            p, label, margin, entropy = NOTHING if turn.failure else next(said)
             one = Prediction(
                 id=id_,
                 loop=rules.settings.name,
                 at=at,
-                model=exchange.model,
-                artifact=exchange.artifact,
-                signature=exchange.signature,
-                arm=exchange.arm,
+                model=turn.model,
+                artifact=turn.artifact,
+                signature=turn.signature,
+                arm=turn.arm,
                 inputs=inputs,
                 content=content,
                 group=group,
@@ -122,13 +120,13 @@ class Completing:
                 label=label,
                 margin=margin,
                 entropy=entropy,
-                latency_us=exchange.latency_us,
+                latency_us=turn.latency_us,
                 sampled=capture.sample,
                 failure=failure,
                 reason=reason,
                 trace=trace,
-                members=_share(members, number, of=exchange.rows),
-                embedding=_share(embeddings, number, of=exchange.rows),
+                members=_share(members, number, of=turn.rows) if members else b"",
+                embedding=_share(embeddings, number, of=turn.rows) if embeddings else b"",
                 redacted=inputs != seen,
             )
             into.append(one)
@@ -138,32 +136,31 @@ class Completing:
         stored = self._redactor.row(row)
         return seen if stored is row else self._signature.encode(stored)
 
-    def _rows(self, exchanges: Sequence[Exchange]) -> Iterator[Row]:
-        """The rows that the models saw, of all exchanges, in order."""
+    def _rows(self, turns: Sequence[Turn]) -> Iterator[Row]:
+        """The rows that the models saw, of all turns, in order."""
         if self._signature.input != "tabular":
-            return iter([row for exchange in exchanges for row in self._listed(exchange)])
-        table = _table([(each, each.inputs) for each in exchanges], "<f8", width=self._signature.width)
+            return iter([row for turn in turns for row in self._listed(turn)])
+        table = _table([(turn, turn.inputs) for turn in turns], "<f8", width=self._signature.width)
         if not np.isfinite(table).all():
             odd = int(np.argwhere(~np.isfinite(table))[0, 0])
-            whose = next(
-                each for each, end in zip(exchanges, accumulate(e.rows for e in exchanges), strict=True) if odd < end
-            )
+            ends = accumulate(turn.rows for turn in turns)
+            whose = next(turn for turn, end in zip(turns, ends, strict=True) if odd < end)
             raise _odd(whose, found="a value that is not finite", expected="finite numbers")
         return map(tuple, table.tolist())
 
-    def _listed(self, exchange: Exchange) -> Sequence[Row]:
-        if isinstance(exchange.inputs, bytes):
-            raise _odd(exchange, found="a table", expected=f"one {self._signature.input} a row")
-        if len(exchange.inputs) != exchange.rows:
-            raise _odd(exchange, found=f"{len(exchange.inputs)} inputs", expected=str(exchange.rows))
-        for row in exchange.inputs:
+    def _listed(self, turn: Turn) -> Sequence[Row]:
+        if isinstance(turn.inputs, bytes):
+            raise _odd(turn, found="a table", expected=f"one {self._signature.input} a row")
+        if len(turn.inputs) != turn.rows:
+            raise _odd(turn, found=f"{len(turn.inputs)} inputs", expected=str(turn.rows))
+        for row in turn.inputs:
             self._signature.check(row)
-        return exchange.inputs
+        return turn.inputs
 
-    def _said(self, exchanges: Sequence[Exchange]) -> Iterator[Said]:
+    def _said(self, turns: Sequence[Turn]) -> Iterator[Said]:
         """What was said about each row that was answered, in order."""
         labels = self._signature.labels
-        answered = [(each, each.probabilities) for each in exchanges if not each.failure]
+        answered = [(turn, turn.probabilities) for turn in turns if not turn.failure]
         if not answered:
             return iter(())
         p = _table(answered, "<f4", width=len(labels))
@@ -172,24 +169,42 @@ class Completing:
         return zip(map(tuple, p.tolist()), best, margin.tolist(), entropy.tolist(), strict=True)
 
 
-def ids(exchange: Exchange) -> list[PredictionId]:
-    """The ids of its rows: the request's own of a single row; a shadow answer and a failure say whose they are.
+Asked = tuple[PredictionId, str, str]
+"""Of a row: its id, the group key that came along, the trace id."""
 
-    The plain id is for whoever did answer.
+
+def asked_in(turn: Turn) -> list[Asked]:
+    """Every row of the turn, in order. Its id is the request's own of a single row, else numbered.
+
+    A shadow answer and a failure say whose they are: the plain id is for whoever did answer.
     """
-    own = f"~{exchange.model}" if exchange.failure or exchange.arm == "shadow" else ""
-    if exchange.rows == 1:
-        return [PredictionId(exchange.request + own)]
-    return [PredictionId(f"{exchange.request}/{number}{own}") for number in range(exchange.rows)]
+    own = f"~{turn.model}" if turn.failure or turn.arm == "shadow" else ""
+    none = ("",) * len(turn.requests)
+    requests = zip(turn.requests, turn.groups or none, turn.traces or none, strict=True)
+    if not turn.counts:
+        found = [(PredictionId(request + own), group, trace) for request, group, trace in requests]
+    else:
+        found = []
+        for (request, group, trace), count in zip(requests, turn.counts, strict=True):
+            names = [request] if count == 1 else [f"{request}/{number}" for number in range(count)]
+            found += [(PredictionId(name + own), group, trace) for name in names]
+    if len(found) != turn.rows:
+        raise _odd(turn, found=f"{turn.rows} rows", expected=f"{len(found)}, those of its requests")
+    return found
 
 
-def _table(parts: Sequence[tuple[Exchange, object]], kind: str, *, width: int) -> NDArray[Any]:
+def ids(asked: Exchange | Turn) -> list[PredictionId]:
+    """The ids of its rows."""
+    return [id_ for id_, _, _ in asked_in(alone(asked) if isinstance(asked, Exchange) else asked)]
+
+
+def _table(parts: Sequence[tuple[Turn, object]], kind: str, *, width: int) -> NDArray[Any]:
     """The numbers of all exchanges as one table of so many columns."""
     size = width * SIZES[kind]
-    for exchange, content in parts:
-        if not isinstance(content, bytes) or not exchange.rows or len(content) != exchange.rows * size:
+    for turn, content in parts:
+        if not isinstance(content, bytes) or not turn.rows or len(content) != turn.rows * size:
             found = f"{len(content)} bytes" if isinstance(content, bytes) else "rows that are no table"
-            raise _odd(exchange, found=found, expected=f"{exchange.rows} x {width} numbers")
+            raise _odd(turn, found=found, expected=f"{turn.rows} x {width} numbers")
     return np.frombuffer(b"".join([content for _, content in parts]), kind).reshape(-1, width)  # type: ignore[misc]
 
 
@@ -198,17 +213,17 @@ def _lightened(prediction: Prediction, *, put: Callable[[bytes], Digest]) -> Pre
     return replace(prediction, inputs=b"", payload=put(prediction.inputs))
 
 
-def _shares(exchange: Exchange, content: bytes) -> bytes:
+def _shares(turn: Turn, content: bytes) -> bytes:
     """The bytes, once it is known that each row has an equal share of them."""
-    if len(content) % (4 * max(exchange.rows, 1)):
-        raise _odd(exchange, found=f"{len(content)} bytes", expected=f"as many of each of {exchange.rows} rows")
+    if len(content) % (4 * max(turn.rows, 1)):
+        raise _odd(turn, found=f"{len(content)} bytes", expected=f"as many of each of {turn.rows} rows")
     return content
 
 
 def _share(content: bytes, number: int, *, of: int) -> bytes:
     size = len(content) // of
-    return content[number * size : (number + 1) * size] if size else b""
+    return content[number * size : (number + 1) * size]
 
 
-def _odd(exchange: Exchange, *, found: str, expected: str) -> InvalidRecord:
-    return InvalidRecord(f"exchange {exchange.request}", found=found, expected=expected)
+def _odd(turn: Turn, *, found: str, expected: str) -> InvalidRecord:
+    return InvalidRecord(f"exchange {turn.requests[0] if turn.requests else ''}", found=found, expected=expected)

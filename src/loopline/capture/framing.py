@@ -1,6 +1,6 @@
 """Exchanges <-> frame: the bytes that cross from the process that answers to the one that records."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -26,15 +26,24 @@ def framed(exchange: Exchange | Turn) -> bytes:
         return b""
 
 
-def exchanges_in(frame: bytes) -> tuple[Exchange | None, ...]:
-    """The exchanges in the frame; a single None when it holds none, for it was damaged."""
+def read(frame: bytes) -> Exchange | Turn | None:
+    """What is in the frame; None when it was damaged."""
     try:
-        found = _DECODE(frame)
+        found: Exchange | Turn = _DECODE(frame)
+        return found
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return None
+
+
+def exchanges_in(frame: bytes) -> tuple[Exchange | None, ...]:
+    """The exchanges in the frame, one by one; a single None when it was damaged, or does not add up."""
+    found = read(frame)
+    try:
         return found.exchanges() if isinstance(found, Turn) else (found,)
-    except (msgspec.DecodeError, ValueError, RecursionError, ArithmeticError):
+    except (ValueError, ArithmeticError):
         return (None,)
 
 
-def all_in(frames: Iterable[bytes]) -> list[Exchange | None]:
-    """The exchanges of all frames, in order."""
-    return [one for frame in frames for one in exchanges_in(frame)]
+def one_by_one(frames: Iterable[bytes], *, without: Sequence[Exchange | None] = ()) -> list[Exchange | None]:
+    """The exchanges of all frames, in order, some of them left out."""
+    return [one for frame in frames for one in exchanges_in(frame) if one not in without]

@@ -5,7 +5,7 @@ from functools import partial
 
 from loopline.capture.accounting import added, dropped, live_rows, shares
 from loopline.capture.completing import Completing, Rules
-from loopline.capture.framing import all_in, framed
+from loopline.capture.framing import framed, one_by_one, read
 from loopline.capture.writer import Writer, is_refused
 from loopline.ports.counters import Counters
 from loopline.ports.frame_queue import FrameQueue
@@ -51,7 +51,7 @@ class Capture:
 class Recorder(Writer):
     """Empties the queue into the log, in order, on a thread of its own: the one writer that a log has.
 
-    A frame leaves the queue once the log holds its rows for good and they are counted. Whatever kills the process in
+    A frame leaves the queue once the log holds its rows for good and they are counted; whatever kills the process in
     between, the next recorder finds the frame, or the word in the counters that it is accounted for.
     """
 
@@ -62,19 +62,19 @@ class Recorder(Writer):
         self._batch = partial(Completing(rules).batch, put=objects.put)
         if 0 < (ahead := counters.settled() - queue.removed()) <= len(queue):
             queue.remove(ahead)
-        super().__init__(queue.head, waiting=queue.__len__, store=self._append, drop=self._drop)
+        super().__init__(queue.head, waiting=queue.__len__, store=self._store, drop=self._drop)
 
     def _drop(self, frames: Sequence[bytes]) -> None:
-        self._append(frames, refused=[one for one in all_in(frames) if is_refused(partial(self._try, one))])
+        self._store(frames, refused=[one for one in one_by_one(frames) if is_refused(partial(self._log_alone, one))])
 
-    def _try(self, one: Exchange | None) -> None:
+    def _log_alone(self, one: Exchange | None) -> None:
         self._log.append(self._batch([one]).predictions)
 
-    def _append(self, frames: Sequence[bytes], *, refused: Sequence[Exchange | None] = ()) -> None:
-        batch = self._batch([one for one in all_in(frames) if one not in refused])
+    def _store(self, frames: Sequence[bytes], *, refused: Sequence[Exchange | None] | None = None) -> None:
+        batch = self._batch([*map(read, frames)] if refused is None else one_by_one(frames, without=refused))
         self._log.append(batch.predictions)
         held, counted = live_rows(self._log.tally()), self._counters.read()["stored"]
-        amounts = added(batch.amounts, shares(batch.live, held=held, counted=counted), dropped(refused))
+        amounts = added(batch.amounts, shares(batch.live, held=held, counted=counted), dropped(refused or ()))
         self._counters.settle(amounts, through=self._queue.removed() + len(frames))
         self._queue.remove(len(frames))
         self._counters.settle({}, through=0)

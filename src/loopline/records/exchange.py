@@ -96,3 +96,14 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="turn
             return whole
         share = len(whole) // self.rows
         return whole[start * share : stop * share]
+
+
+def alone(exchange: Exchange) -> Turn:
+    """A turn of one request."""
+    return Turn(
+        requests=(exchange.request,), counts=(exchange.rows,), groups=(exchange.group,), traces=(exchange.trace,),
+        at_us=exchange.at_us, model=exchange.model, artifact=exchange.artifact, signature=exchange.signature,
+        arm=exchange.arm, reason=exchange.reason, inputs=exchange.inputs, rows=exchange.rows,
+        probabilities=exchange.probabilities, latency_us=exchange.latency_us, failure=exchange.failure,
+        members=exchange.members, embedding=exchange.embedding,
+    )  # fmt: skip

@@ -21,7 +21,7 @@ from loopline.records.settings import CaptureSettings, Redaction
 from loopline.records.signature import Signature
 from loopline.serve.grouping import group_of
 from loopline.serve.informativeness import entropy, margin
-from loopline.testing.exchanges import exchange, failed_exchange, table_exchange
+from loopline.testing.exchanges import exchange, failed_exchange, table_exchange, turn
 from loopline.testing.factories import LABELS, LOOP, NOW, SIGNATURE, digest, settings
 
 SECRET = b"secret"
@@ -242,3 +242,37 @@ def test_a_row_that_no_rule_changed_is_as_the_model_saw_it():
     made = one(table_exchange("p", (1.0, 2.5)), TABLE, redact=rules)
     assert (made.inputs, made.redacted) == (b"[0.0,2.5]", True)
     assert made.group not in (made.content, hashed(b"[1.0,2.5]"))
+
+
+@pytest.mark.parametrize(
+    ("signature", "capture", "whole"),
+    [
+        (SIGNATURE, {}, (exchange("a"), exchange("b", "x", "y", group="ana", trace="4bf9"), exchange("c"))),
+        (SIGNATURE, {}, (failed_exchange("a", "x", "y"), failed_exchange("b"))),
+        (SIGNATURE, {"redact": (Redaction(regex="o+", replace="0"), Redaction(field="group", is_hashed=True))},
+         (exchange("a", group="bob"), exchange("b", "good", "moon"))),
+        (TABLE, {"redact": (Redaction(field="1"),)},
+         (table_exchange("a"), table_exchange("b", (3.0, 4.0), (5.0, 6.0)))),
+        (SIGNATURE, {"keep": ("embedding", "members")},
+         (exchange("a", "x", embedding=b"12345678", members=b"abcd"),
+          exchange("b", "y", "z", embedding=b"1234567887654321", members=b"efghijkl"))),
+    ],
+)  # fmt: skip
+def test_a_turn_becomes_what_its_exchanges_become(signature, capture, whole):
+    rules = completing(signature, **capture)
+    assert rules.predictions([turn(*whole)]) == rules.predictions(whole)
+
+
+def test_sampling_decides_about_each_request_of_a_turn_by_itself():
+    whole = [exchange(f"p{i}", "x", "y") for i in range(200)]
+    rules = completing(sample=0.5)
+    together, alone = (rules.batch(asked, put=None) for asked in ([turn(*whole)], whole))
+    assert together == alone
+    assert 60 < len(together.predictions) // 2 < 140
+    assert together.amounts["sampled_out"] == 400 - len(together.predictions)
+
+
+def test_a_turn_whose_rows_are_not_those_of_its_requests_is_refused_in_words():
+    odd = msgspec.structs.replace(turn(exchange("a"), exchange("b", "x", "y")), counts=(1, 1))
+    with pytest.raises(InvalidRecord, match="exchange a: 3 rows, expected 2, those of its requests"):
+        completing().predictions([odd])

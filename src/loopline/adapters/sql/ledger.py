@@ -57,7 +57,8 @@ class SqlLedger:
 
     def all(self, kind: type[R], loop: LoopName) -> tuple[R, ...]:
         """Every record of this kind in the loop, in the order of their first commits."""
-        shelf = self._shelves.setdefault((kind_of(kind), loop), Shelf(kind, loop))
+        place = kind_of(kind), loop
+        shelf = self._shelves.get(place) or self._shelves.setdefault(place, Shelf(kind, loop))
         with reading(self._engine) as connection:
             return shelf.all(connection)
 

@@ -17,6 +17,7 @@ class Shelf:
     def __init__(self, kind: type[R], loop: LoopName) -> None:
         self._kind, self._lock = kind, Lock()
         self._where = (RECORD.c.loop == loop) & (RECORD.c.kind == kind_of(kind))
+        self._newest = select(func.max(RECORD.c.updated)).where(self._where)
         self._seen = 0
         self._held: dict[str, tuple[int, int, Any]] = {}
         self._ordered: tuple[Any, ...] = ()
@@ -24,7 +25,7 @@ class Shelf:
     def all(self, connection: Connection) -> tuple[Any, ...]:
         """Every record as this connection sees the database, in the order of their first commits."""
         with self._lock:
-            newest = connection.execute(select(func.max(RECORD.c.updated)).where(self._where)).scalar_one() or 0
+            newest = connection.execute(self._newest).scalar_one() or 0
             if newest > self._seen:
                 self._read(connection)
                 self._seen = newest

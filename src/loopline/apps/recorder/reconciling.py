@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from loopline.capture.accounting import correction, live, live_rows
 from loopline.capture.completing import ids
-from loopline.capture.framing import all_in
+from loopline.capture.framing import one_by_one
 from loopline.capture.writer import BATCH
 from loopline.errors import NotFound
 from loopline.ports.counters import Counters
@@ -23,7 +23,8 @@ def reconcile(queue: FrameQueue, *, log: PredictionLog, counters: Counters) -> i
     totals, held = counters.read(), live_rows(log.tally())
     frames = queue.head(len(queue))
     counted = counters.settled() - queue.removed()
-    waiting = all_in(frames[max(counted, 0) if counted <= len(frames) else 0 :])
+    left = frames[max(counted, 0) if counted <= len(frames) else 0 :]
+    waiting = one_by_one(left)
     again = _found(waiting[:BATCH], log=log, most=held - totals["stored"])
     change = correction(totals, held=held - again, waiting=live(waiting))
     for name, amount in change._asdict().items():
