@@ -25,7 +25,7 @@ demo: .venv/.installed  ## Run the demo; the pages stay up at http://127.0.0.1:8
 	@$(BIN)/loopline demo
 
 test: .venv/.installed-dev chromium  ## Run every test; TESTS="tests/loop -x" runs some.
-	@$(BIN)/python -m pytest $(TESTS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
 
 check: .venv/.installed-dev  ## The gate: lint, format, types, layers, sizes, fast tests, doctests.
 	@$(BIN)/ruff check --quiet .

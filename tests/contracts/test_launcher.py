@@ -122,7 +122,7 @@ class TestSubprocessLauncher(LauncherContract):
         return launcher, spec, RunFolder(self.root / folder_name(spec.id))
 
     def test_progress_and_log_are_seen_and_the_model_repeats_its_checks(self):
-        from loopline.adapters.sklearn.engine import SklearnEngine
+        from loopline.adapters.onnx.engine import OnnxEngine
 
         launcher, spec, _ = self.run("succeed")
         state = self.settled(launcher, spec.id)
@@ -132,7 +132,8 @@ class TestSubprocessLauncher(LauncherContract):
         assert Path(result.artifact_file).read_bytes() == package.model
         checks = msgspec.json.decode(package.checks, type=Checks)
         assert len(checks.rows) == 16
-        model = SklearnEngine().load(package.model, engine=result.engine, signature=SIGNATURE)
+        assert result.conversion.startswith("converted to ONNX: ")
+        model = OnnxEngine().load(package.model, engine=result.engine, signature=SIGNATURE)
         np.testing.assert_allclose(model.predict(checks.rows), checks.probabilities, atol=1e-7)
         assert result.code == digest(TRAINER.encode())
 
