@@ -192,9 +192,8 @@ def test_a_log_that_does_not_take_what_waits_is_told_and_tried_again(server):
         blocking.execute("BEGIN IMMEDIATE")
         server.capture.offer(exchange("p1"))
         until(recorder.troubles)
-        assert recorder.troubles()[0].startswith(
-            f"prediction log {server.folder / 'log' / 'spool.db'}: database is locked"
-        )
+        locked = f"prediction log {server.folder / 'log' / 'spool.db'}: database is locked"
+        assert recorder.troubles()[0].startswith(f"the log takes no predictions: {locked}")
         assert server.capture.waiting == 1
         blocking.execute("ROLLBACK")
         blocking.close()
@@ -206,7 +205,8 @@ def test_an_exchange_that_cannot_be_recorded_is_told(server):
     with child(server) as recorder:
         server.capture.offer(exchange("odd", "a", "b", rows=3))
         until(recorder.troubles)
-        assert recorder.troubles() == ("exchange odd: 2 inputs, expected 3",)
+        told = "exchange odd: 2 inputs, expected 3. It is counted as dropped; the others are stored"
+        assert recorder.troubles() == (f"the log refused an answer for good: {told}",)
     assert server.totals == {"answered": 3, "dropped": 3}
 
 
@@ -230,7 +230,10 @@ def test_one_that_cannot_start_is_told_and_the_server_goes_on(server):
         until(lambda: len(recorder.troubles()) == 3)
         late, reason, died = recorder.troubles()
         assert late == "the recorder was not ready within 3 s: what is answered waits for it, or is dropped"
-        assert reason == f"[Errno 2] No such file or directory: '{server.folder / 'secret'}'"
+        missing = f"[Errno 2] No such file or directory: '{server.folder / 'secret'}'"
+        assert reason.startswith(
+            f"the log takes no predictions: {missing}. It is tried again; answers wait in the ring"
+        )
         assert died.startswith("the recorder died ")
         assert server.capture.offer(exchange("p1"))
         (server.folder / "secret").write_text("the word")

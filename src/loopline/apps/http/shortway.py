@@ -21,6 +21,8 @@ SHORT_BYTES: Final = 65_536
 """The largest body that is worth a short way; a longer one is read as it comes, by the long one."""
 HEAD_BYTES: Final = 65_536
 """The largest request line with its headers."""
+MOST_PIPELINED: Final = 100
+"""Requests of the long way that may wait on one connection for those before them."""
 MOST_PENDING: Final = 4_096
 """Requests of one turn; beyond it the machine is overloaded, and says so."""
 ELSEWHERE: Final = object()
@@ -175,6 +177,9 @@ class Connection(HttpToolsProtocol):
             super().data_received(part)
             if self._head_bytes >= HEAD_BYTES and not self.transport.is_closing():
                 self._turn_away(431, f"headers: over {HEAD_BYTES:,} bytes, expected less")
+            elif len(self.pipeline) > MOST_PIPELINED:
+                sentence = f"requests: more than {MOST_PIPELINED} wait on this connection; try again in 1 s"
+                self._turn_away(503, sentence, b"retry-after: 1\r\n")
 
     def on_message_begin(self) -> None:
         """A request begins; what the long way needs of it is made when it takes that."""
