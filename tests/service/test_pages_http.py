@@ -29,6 +29,15 @@ def test_every_page_is_whole_small_and_without_inline_code(ask, path):
     assert "Undefined" not in answer.text
 
 
+def test_the_page_of_a_model_says_how_it_is_served(work, own):
+    outside = make.model_version("v9", cycle=0, dataset=None, run=None, conversion="served as the ONNX file that it is")
+    own.ledger.commit(make.entry("registered", outside))
+    trained, registered = (work("GET", f"/models/{name}", headers=PAGE).text for name in ("v3", "v9"))
+    assert "Converted to ONNX: largest difference 3.1e-07, 0 of 1,200 labels differ." in trained
+    assert "Served as the ONNX file that it is." in registered
+    assert "it was registered from outside, and no cycle tried it" in registered
+
+
 def test_an_empty_house_has_pages_that_say_what_to_do(look):
     said = {
         "/": "No challenger has been judged yet", "/cycles": "No cycle has begun", "/data": "No dataset yet",

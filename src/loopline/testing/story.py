@@ -276,6 +276,7 @@ def _model(name: str, *, cycle: int, dataset: DatasetVersion, at: datetime) -> M
         code=make.digest(b"train.py"),
         at=at,
         metrics={"train_accuracy": 0.934, "seconds": 4.21},
+        conversion="converted to ONNX: largest difference 3.1e-07, 0 of 1,200 labels differ",
     )
 
 

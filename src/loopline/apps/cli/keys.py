@@ -3,14 +3,11 @@
 import json as json_text
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from loopline.apps.cli.options import LOOP, AsJson, LoopOption
-
-if TYPE_CHECKING:
-    from loopline.records.settings import Settings
 
 app = typer.Typer(name="keys", help="Keys that programs show: add, list, revoke.", no_args_is_help=True)
 ScopeOption = Annotated[
@@ -30,10 +27,7 @@ def add(
 ) -> None:
     """Make a key and show it, this once."""
     wanted = {"name": name, "scopes": list(dict.fromkeys(scope)), "per_second": per_second}
-    from loopline.apps.cli.reach import Call, reach
-
-    settings, root = _loop(loop)
-    made = reach(settings, Call("/api/keys", body=wanted), root=root).json()
+    made = _ask(loop, "POST", "/api/keys", body=wanted)
     if json:
         typer.echo(json_text.dumps(made, ensure_ascii=False))
         return
@@ -83,16 +77,10 @@ def _line(key: Mapping[str, Any]) -> str:
     return f"{key['id']}  {key['name']}: {', '.join(key['scopes'])}{pace}{end}"
 
 
-def _ask(loop: Path, method: str, path: str) -> Any:
+def _ask(loop: Path, method: str, path: str, *, body: Any = None) -> Any:
     from loopline.apps.cli.door import Request, ask
-
-    settings, root = _loop(loop)
-    return ask(settings, Request(method, path, {}), root=root)
-
-
-def _loop(loop: Path) -> "tuple[Settings, Path]":
     from loopline.apps.config import load_settings
     from loopline.apps.wiring import FOLDER
 
     settings = load_settings(loop)
-    return settings, Path(settings.folder) / FOLDER
+    return ask(settings, Request(method, path, body=body), root=Path(settings.folder) / FOLDER)

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import msgspec
 import typer
 
 from loopline.apps.cli.options import LOOP, LoopOption
@@ -16,6 +17,7 @@ from loopline.errors import InvalidRecord, Unavailable
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from loopline.apps.cli.door import Request
     from loopline.records.settings import Settings
 
 Shape = Literal["table", "csv", "json", "parquet"]
@@ -30,6 +32,7 @@ WIDEST = 60
 """Characters of one value in a table."""
 NARROW = 3
 """Digits after the point in a table."""
+TOO_LARGE = "an answer holds at most 64 MB; ask for fewer columns"
 
 
 def query(  # noqa: PLR0913  each is an option of the command
@@ -63,7 +66,19 @@ def query(  # noqa: PLR0913  each is an option of the command
         sys.stdout.buffer.write(written)
         sys.stdout.buffer.flush()
     if is_cut:
-        typer.echo(f"cut at {table.num_rows:,} rows; --limit asks for more", err=True)
+        typer.echo(cut(table.num_rows, limit=limit), err=True)
+
+
+def cut(rows: int, *, limit: int) -> str:
+    """Why there are no more rows than these.
+
+    >>> cut(1, limit=1)
+    'cut at 1 row; --limit asks for more'
+    >>> cut(2_000, limit=5_000)
+    'cut at 2,000 rows: an answer holds at most 64 MB; ask for fewer columns'
+    """
+    shown = f"cut at {rows:,} row{'' if rows == 1 else 's'}"
+    return f"{shown}; --limit asks for more" if rows == limit else f"{shown}: {TOO_LARGE}"
 
 
 def asked(sql: str, ready: str) -> str:
@@ -98,10 +113,10 @@ def _require_place(shape: Shape, output: Path | None) -> None:
 def _fetched(loop: Path, body: dict[str, Any]) -> "tuple[pa.Table, bool]":
     import pyarrow as pa
 
-    from loopline.apps.cli.reach import Call, reach
+    from loopline.apps.cli.door import Request, reach
 
     settings, root = _loop(loop)
-    answer = reach(settings, Call("/api/query", body=body), root=root)
+    answer = reach(settings, Request("POST", "/api/query", body=body), root=root)
     with pa.ipc.open_stream(io.BytesIO(answer.content)) as reader:
         return reader.read_all(), answer.headers.get("loopline-cut") == "true"
 
@@ -125,14 +140,8 @@ def spelled(table: "pa.Table", shape: Shape) -> bytes:
     if shape == "json":
         names = distinct(table.column_names)
         found = [dict(zip(names, row, strict=True)) for row in rows(table)]
-        return (json.dumps(found, ensure_ascii=False, indent=1, default=_base64) + "\n").encode()
+        return msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n"  # what is no number becomes null
     return _drawn(table)
-
-
-def _base64(value: bytes) -> str:
-    import base64
-
-    return base64.b64encode(value).decode()
 
 
 def _drawn(table: "pa.Table") -> bytes:
@@ -168,7 +177,7 @@ def shown(value: object) -> str:
         return str(value).lower()
     if isinstance(value, float):
         return f"{value:.{NARROW}f}" if 0.001 <= abs(value) < 1e9 else f"{value:.{NARROW}g}"
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=_base64)
+    text = value if isinstance(value, str) else json.dumps(msgspec.to_builtins(value), ensure_ascii=False)
     flat = "".join(mark if mark.isprintable() else " " for mark in text)
     return flat if len(flat) <= WIDEST else f"{flat[: WIDEST - 1]}\u2026"
 
@@ -183,7 +192,7 @@ def tail(
     loop: LoopOption = LOOP,
 ) -> None:
     """Print new answers of live versions as JSON lines. Rows that are sealed in the reserve are left out."""
-    from loopline.apps.cli.reach import is_served
+    from loopline.apps.cli.door import is_served
 
     settings, root = _loop(loop)
     if follow and not is_served(root):
@@ -206,26 +215,29 @@ class Reader:
         """Of one page."""
         self._noted = 0
 
-    def page(self, *, after: int | None, most: int) -> dict[str, Any]:
+    def page(self, *, after: int | None, most: int) -> Any:
         """The next rows, where they end, and where the log does."""
+        from loopline.apps.cli.door import Request
+
         params = {"reader": self._name, "most": str(most)} | ({} if after is None else {"after": str(after)})
-        return self._ask("/api/tail", params=params)
+        return self._ask(Request("GET", "/api/tail", params))
 
     def note(self, position: int) -> None:
         """The rows up to here are written out."""
+        from loopline.apps.cli.door import Request
+
         if self._name and position > self._noted:
-            self._ask("/api/tail", body={"reader": self._name, "position": position})
+            self._ask(Request("POST", "/api/tail", body={"reader": self._name, "position": position}))
             self._noted = position
 
-    def _ask(self, path: str, *, params: dict[str, str] | None = None, body: Any = None) -> dict[str, Any]:
-        from loopline.apps.cli.reach import Call, reach, reach_server
+    def _ask(self, request: "Request") -> Any:
+        from loopline.apps.cli.door import ask, reach_server, read
 
-        call = Call(path, params, body)
         if not self.is_patient:
-            return reach(self._settings, call, root=self._root).json()  # type: ignore[no-any-return]
+            return ask(self._settings, request, root=self._root)
         while True:
             try:
-                return reach_server(call, root=self._root).json()  # type: ignore[no-any-return]
+                return read(reach_server(request, root=self._root))
             except Unavailable:  # it restarts; the folder is not taken from it
                 time.sleep(FOLLOW_SECONDS)
 
