@@ -81,6 +81,7 @@ def test_a_changed_manifest_reads_only_the_bodies_that_are_new(state: Callable[[
     assert not [each for each in said if "body" in each]
 
 
+@pytest.mark.slow
 def test_more_segments_than_a_statement_has_room_for_are_read(state: Callable[[], Engine]) -> None:
     manifest = SqlManifest(state())
     for number in range(1, 1_102):

@@ -164,6 +164,7 @@ def curious() -> Iterator[ScriptedLoop]:
     scripted.close()
 
 
+@pytest.mark.slow
 def test_live_requests_that_equal_anchor_rows_do_not_stop_every_later_challenger(curious: ScriptedLoop) -> None:
     texts = [str(SIGNATURE.decode(row.inputs)) for row in curious.house.anchor()]
     turned(curious, cycles=2, also=texts)

@@ -168,6 +168,7 @@ def test_a_frame_of_an_earlier_round_is_not_taken_for_a_new_one(path):
     noise=st.lists(st.tuples(st.integers(0, 1_016), st.binary(min_size=1, max_size=40)), max_size=6),
     seed=st.integers(0, 99),
 )
+@pytest.mark.slow
 def test_whatever_bytes_are_lost_no_wrong_frame_comes_out_and_the_ring_goes_on(tmp_path, noise, seed):
     path = tmp_path / "ring"
     path.unlink(missing_ok=True)

@@ -185,6 +185,7 @@ def test_an_append_goes_on_while_a_segment_is_stored(rooms, monkeypatch):
     assert ids(log) == names(0, 20)
 
 
+@pytest.mark.slow
 def test_readers_see_no_gap_and_no_double_while_rows_are_appended_and_sealed(rooms):
     writer, reader = rooms.open(), rooms.open()
     rng = random.Random(7)

@@ -179,6 +179,7 @@ def view(desk: Desk) -> object:
     return cycles, people, given, desk.book.gold_answers(one.LOOP)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(ACT, max_size=25))
 def test_the_sql_queue_and_the_one_in_memory_answer_alike(

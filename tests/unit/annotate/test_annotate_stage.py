@@ -174,6 +174,7 @@ def test_a_claim_holds_hidden_gold_at_the_configured_rate():
     assert sum(served[100:]) == pytest.approx(0.05 * len(served[100:]), abs=12)
 
 
+@pytest.mark.slow
 def test_claiming_again_after_each_answer_meets_no_more_gold_than_claiming_in_batches():
     meetings = []
     for batch in (1, 4, 20):

@@ -140,6 +140,7 @@ def test_most_votes_win_the_first_voice_breaks_a_tie_and_a_third_is_asked_only_t
         assert votes(world, sample) == tuple(three[:2] if three[0] == three[1] else three)
 
 
+@pytest.mark.slow
 def test_digits_serve_one_purpose_each_and_drift_by_turning():
     world = digit_world()
     assert [len(part) for part in parts(world)] == [1080, 400, 140, 960, 2660, 360, 788]

@@ -331,6 +331,7 @@ def test_what_sampling_leaves_out_has_its_place_in_the_account(tmp_path):
     assert f"{account.sampled_out} left out by sampling" in account.sentence
 
 
+@pytest.mark.slow
 def test_large_files_go_in_batches(tmp_path, monkeypatch):
     monkeypatch.setattr(intake, "BATCH_LINES", 7)
     monkeypatch.setattr(files, "CHUNK_ROWS", 10)

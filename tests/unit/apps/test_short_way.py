@@ -153,6 +153,7 @@ def long(name: bytes) -> bytes:
 WHOLE = post(b"a") + long(b"b") + post(b"c") + post(b"d", path=f"/v2/models/{LOOP}/versions/v1/infer")
 
 
+@pytest.mark.slow
 def test_wherever_a_packet_ends_the_answers_are_the_same(rig):
     expected = rig.fed(WHOLE)
     assert expected.count(b"HTTP/1.1 200 OK\r\n") == 4

@@ -89,6 +89,7 @@ def test_the_challengers_of_a_part_are_joined_in_order_of_cycles():
     assert [column.label for column in chart.columns] == ["cycle 1", "cycle 2", "cycle 3"]
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(0, 100), min_size=1_024, max_size=1_024))
 def test_folding_keeps_every_count(counts):
     bars = folded(tuple(counts))

@@ -193,6 +193,7 @@ def test_while_the_log_fails_the_bounded_queue_fills_and_the_rest_is_counted_as_
     }
 
 
+@pytest.mark.slow
 def test_closing_on_a_log_that_stays_shut_ends_and_what_is_left_waits_for_the_next_start():
     shop = Shop()
     shop.log.is_open.clear()

@@ -195,6 +195,7 @@ def test_a_batch_that_is_too_large_goes_in_parts(ear):
     log.close()
 
 
+@pytest.mark.slow
 def test_an_answer_that_does_not_add_up_settles_nothing(ear):
     ear.answers = [
         lambda _: (200, {}, {"accepted": 0}),
@@ -207,6 +208,7 @@ def test_an_answer_that_does_not_add_up_settles_nothing(ear):
     assert len(ear.heard) == 4
 
 
+@pytest.mark.slow
 def test_a_shut_door_is_knocked_at_again(ear):
     refusals = [(401, "no token"), (403, "not yours"), (404, "no such loop"), (302, "elsewhere")]
     ear.answers = [lambda _, s=status, e=error: (s, {"location": "/"}, {"error": e}) for status, error in refusals]

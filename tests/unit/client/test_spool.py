@@ -110,6 +110,7 @@ def test_two_processes_share_a_folder_and_each_sends_its_own(tmp_path, ear):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_folder_is_bounded(tmp_path, deaf):
     log = Capture(deaf, loop="router", version="v1", spool=str(tmp_path), spool_bytes=20_000, queue_lines=50)
     until(lambda: log("x" * 500, proba=[1.0]) and log.counts.dropped > 10, "nothing was ever dropped")

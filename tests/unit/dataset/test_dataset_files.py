@@ -22,6 +22,7 @@ rows = st.builds(
 )
 
 
+@pytest.mark.slow
 @checks(deadline=None)
 @given(st.lists(rows, max_size=8))
 def test_a_table_comes_back_as_it_was_and_gives_the_same_bytes(samples):

@@ -35,6 +35,7 @@ def test_same_seed_same_bounds_whatever_the_order_of_rows():
     assert bounds(values, alpha=0.05) == bounds(values[::-1], alpha=0.05)
 
 
+@pytest.mark.slow
 def test_the_lower_bound_exceeds_the_truth_about_as_often_as_stated():
     """Macro-F1 of two equally good models that err independently: the true difference is 0."""
     generator, alpha, repeats, over = np.random.default_rng(8), 0.05, 300, 0

@@ -120,6 +120,7 @@ def test_a_bootstrap_is_not_believed_at_an_alpha_it_cannot_resolve():
     assert found.reason == "fresh: alpha 1e-05 is too small for a bootstrap of 100,000 (n = 150)"
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 150), st.integers(0, 40), st.integers(0, 40), st.integers(0, 100))
 def test_swapping_the_models_mirrors_the_evidence(both, gains, losses, neither):
@@ -140,6 +141,7 @@ def test_leaks_are_found_by_content_whatever_the_id():
     assert [one.id for one in leaked(samples, trained_on=frozenset({label("other", "seen").content}))] == ["p2"]
 
 
+@pytest.mark.slow
 def test_the_anchor_only_refuses_so_that_a_worse_challenger_passes_no_oftener_than_alpha():
     """Decision 0005, by simulation: the challenger is worse by exactly the margin on new rows, equal on old ones."""
     rule, n, repeats = Rule("accuracy", 0.10, 0.05), 60, 150

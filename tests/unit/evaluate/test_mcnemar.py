@@ -45,6 +45,7 @@ def test_the_bound_covers_at_every_rate_by_full_enumeration(n, alpha):
     assert worst > alpha / 2  # and the bound is not valid merely by being useless
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rates", [(0.10, 0.12), (0.02, 0.03)])
 def test_the_bound_covers_by_simulation_at_the_size_of_a_real_reserve(rates):
     n, alpha, repeats = 200, 0.05, 200

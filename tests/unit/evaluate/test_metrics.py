@@ -34,6 +34,7 @@ def test_power_is_what_methods_measured():
     assert power_of_accuracy(5000, alpha=0.05, margin=0.01, discordance=0.05) == pytest.approx(0.93, abs=0.01)
 
 
+@pytest.mark.slow
 def test_power_agrees_with_simulation_of_the_exact_bound():
     from loopline.evaluate.mcnemar import lower_bound
 

@@ -122,6 +122,7 @@ def test_nothing_that_goes_wrong_there_is_raised_here(native, seconds, why):
         (None, "the conversion did not start: "),
     ],
 )
+@pytest.mark.slow
 def test_a_process_that_dies_or_hangs_is_told(program, why, tmp_path, monkeypatch):
     path = tmp_path / "python"
     if program is not None:
