@@ -25,6 +25,7 @@ TRACE: Final = re.compile(rb"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0
 """A W3C ``traceparent``: version, trace id, parent id, flags."""
 KEY, VERSION = b"loopline-key", b"loopline-version"
 """Headers: what decides who answers (as the parameter ``capture.group_by`` does), and who is to answer in any case."""
+IDS_AHEAD = 256
 log = logging.getLogger("loopline.inference")
 
 
@@ -46,6 +47,7 @@ class Endpoint:
         self._accepts = oip.Accepts(settings.signature, settings.serve.outputs, settings.serve.batch_rows)
         self._paces: dict[VersionName | None, Pace] = {}
         self._of_table = EMPTY
+        self._ids = NewIds()
 
     def read(self, headers: Headers, body: bytes, *, version: VersionName | None) -> Incoming:
         """An inference request of the Open Inference Protocol. Raises InvalidRecord."""
@@ -55,7 +57,7 @@ class Endpoint:
         request = oip.parse(content, header_length=length, accepts=self._accepts)
         group = request.parameter(self.settings.capture.group_by) if request.parameters else ""
         question = Question(
-            id=request.id or new_id(),
+            id=request.id or self._ids.next(),
             rows=request.rows,
             group=group or _text(headers, KEY),
             version=version or named(headers),
@@ -69,7 +71,7 @@ class Endpoint:
         started = time.perf_counter_ns()
         request = plain.parse(self._unpacked(headers, body), accepts=self._accepts)
         question = Question(
-            id=request.id or new_id(),
+            id=request.id or self._ids.next(),
             rows=request.rows,
             group=request.group or _text(headers, KEY),
             version=VersionName(request.version) if request.version else named(headers),
@@ -177,6 +179,18 @@ def header_length(value: bytes | None) -> int | None:
     return None if value is None else int(value)
 
 
-def new_id() -> str:
-    """An id for a request that came without one: a UUIDv7."""
-    return uuid7(now_ms=time.time_ns() // 1_000_000, randomness=os.urandom(10))
+class NewIds:
+    """Ids for requests that came without one: UUIDv7. One thread's alone, and not to be kept across a fork.
+
+    Random bytes are fetched for many ids at once: each time is a call of the kernel.
+    """
+
+    def __init__(self) -> None:
+        self._randomness, self._at = b"", 0
+
+    def next(self) -> str:
+        """Another one."""
+        if self._at == len(self._randomness):
+            self._randomness, self._at = os.urandom(10 * IDS_AHEAD), 0
+        start, self._at = self._at, self._at + 10
+        return uuid7(now_ms=time.time_ns() // 1_000_000, randomness=self._randomness[start : self._at])
