@@ -30,7 +30,7 @@ from typing import Any
 
 from rig import product
 from rig.load import MISSING, Load, is_installed, loaded, script
-from rig.processes import Family
+from rig.processes import Family, end_in_order
 from rig.statistics import Middle, median_ratio
 from rig.subjects import tensor
 from rig.workload import Workload
@@ -230,4 +230,5 @@ if __name__ == "__main__":
     options.add_argument("--seconds", type=float, default=3.0)
     options.add_argument("--stalled", type=float, default=60.0)
     given = options.parse_args()
+    end_in_order()
     print(json.dumps(report(pairs=given.pairs, seconds=given.seconds, stalled=given.stalled)))

@@ -35,6 +35,7 @@ import numpy as np
 import pyarrow as pa
 from rig import questions, rows
 from rig.environments import VERSIONS, Absent, environment
+from rig.processes import end_in_order
 
 from loopline.adapters.files.objects import FileObjects
 from loopline.adapters.spool.batch import SCHEMA, record_batch
@@ -265,4 +266,5 @@ if __name__ == "__main__":
     options.add_argument("--commits", type=int, default=20_000)
     options.add_argument("--rows", type=int, default=5_000_000)
     given = options.parse_args()
+    end_in_order()
     print(json.dumps(report(rounds=given.rounds, commits=given.commits, held=given.rows)))

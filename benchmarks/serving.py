@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from rig.environments import VERSIONS, Absent
 from rig.load import MISSING, Load, is_installed, loaded, script
-from rig.processes import PATIENCE_SECONDS, Family
+from rig.processes import PATIENCE_SECONDS, Family, end_in_order
 from rig.subjects import Subject, subjects
 from rig.workload import Workload
 
@@ -212,4 +212,5 @@ if __name__ == "__main__":
     options.add_argument("--seconds", type=float, default=5.0)
     options.add_argument("--only", nargs="*", default=[], help="names of the servers to measure")
     asked = options.parse_args()
+    end_in_order()
     print(json.dumps(report(count=asked.rounds, seconds=asked.seconds, only=set(asked.only))))

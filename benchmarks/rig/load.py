@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from rig.processes import LOADS
+
 CONNECTIONS = 32
 MISSING = "wrk is not installed: apt-get install wrk"
 SCRIPT = """
@@ -83,10 +85,16 @@ def loaded(port: int, lua: str, *, seconds: float, connections: int = CONNECTION
         file.write(lua)
         file.flush()
         order = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", "10s"]
-        done = subprocess.run(
-            [*order, "-s", str(Path(file.name)), f"http://127.0.0.1:{port}"], check=True, capture_output=True, text=True
-        )
-    told = json.loads(next(line for line in reversed(done.stdout.splitlines()) if line.startswith('{"answers"')))
+        order += ["-s", str(Path(file.name)), f"http://127.0.0.1:{port}"]
+        wrk = subprocess.Popen(order, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        LOADS.add(wrk)
+        try:
+            printed, _ = wrk.communicate()
+        finally:
+            wrk.kill()
+            LOADS.discard(wrk)
+    assert wrk.returncode == 0, f"wrk ended with {wrk.returncode}: {printed}"
+    told = json.loads(next(line for line in reversed(printed.splitlines()) if line.startswith('{"answers"')))
     return Load(
         answers=told["answers"],
         seconds=told["micros"] / 1e6,

@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import FrameType
 
 TICKS = os.sysconf("SC_CLK_TCK")
 PATIENCE_SECONDS = 120.0
@@ -101,6 +102,7 @@ class Family:
 
     def stop(self, *, seconds: float = 15.0) -> None:
         """Ask it to end, then end it."""
+        self.signal(signal.SIGCONT)  # whoever was held could not end
         if self.process.poll() is None:
             self.process.terminate()
         deadline = time.monotonic() + seconds
@@ -113,6 +115,24 @@ class Family:
     def log_tail(self) -> str:
         """The last lines that it printed."""
         return "\n".join((self.folder / "server.log").read_text(errors="replace").splitlines()[-15:])
+
+
+LOADS: set[subprocess.Popen[str]] = set()
+"""Programs that ask servers now, from any thread."""
+
+
+def end_in_order() -> None:
+    """Make SIGTERM and SIGINT end this program by way of every ``finally``, once: what it started is stopped."""
+
+    def end(number: int, _: FrameType | None) -> None:
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, signal.SIG_IGN)
+        for load in tuple(LOADS):
+            load.kill()
+        raise SystemExit(128 + number)
+
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, end)
 
 
 def free_port() -> int:

@@ -6,12 +6,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
-from typing import NamedTuple
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import uvicorn
@@ -19,52 +15,23 @@ from litestar import Litestar
 from litestar.static_files import create_static_files_router
 from playwright.sync_api import Browser, Page, expect
 
-from loopline.adapters.memory.log import MemoryLog
-from loopline.adapters.memory.offsets import MemoryOffsets
-from loopline.adapters.memory.outcomes import MemoryOutcomes
-from loopline.adapters.spool.batch import record_batch
 from loopline.apps.http.errors import HANDLERS
 from loopline.apps.http.queries import query_routes
 from loopline.apps.web.query import query_page_routes
 from loopline.apps.web.render import STATIC
-from loopline.ports.offsets import Offsets
-from loopline.ports.outcome_book import OutcomeBook
 from loopline.records.outcome import Outcome
-from loopline.records.settings import Settings
 from loopline.testing import factories as make
+from loopline.testing.study import Study
 
 pytestmark = pytest.mark.browser
 
 REFUSED = "400 (Bad Request)"
 
 
-class Stretch(NamedTuple):
-    files: tuple[Path, ...]
-    tail: pa.Table
-    firsts: tuple[int, ...] = ()
-
-
-class PartedLog(MemoryLog):
-    """A log in memory whose rows are one tail."""
-
-    def parts(self, *, tiers: tuple[str, ...] = ()) -> Stretch:
-        return Stretch((), pa.Table.from_batches([record_batch(self._rows)]))
-
-
-@dataclass(frozen=True)
-class Study:
-    """The rooms that queries look into."""
-
-    settings: Settings
-    log: PartedLog
-    outcomes: OutcomeBook
-    offsets: Offsets
-
-
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     """The page and its API over two days of predictions."""
-    study = Study(make.settings(), PartedLog(), MemoryOutcomes(), MemoryOffsets())
+    study = Study()
     predictions = []
     for i in range(2_400):
         high = 0.4 + 0.55 * abs(math.sin(i / 7))

@@ -3,9 +3,8 @@
 import asyncio
 import io
 import threading
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import httpx
 import pyarrow as pa
@@ -13,30 +12,18 @@ import pyarrow.parquet as pq
 import pytest
 from litestar import Litestar
 
-from loopline.adapters.memory.log import MemoryLog
-from loopline.adapters.memory.offsets import MemoryOffsets
-from loopline.adapters.memory.outcomes import MemoryOutcomes
-from loopline.adapters.spool.batch import record_batch
 from loopline.apps.http.errors import HANDLERS
 from loopline.apps.http.queries import AT_ONCE, query_routes
-from loopline.ports.offsets import Offsets
-from loopline.ports.outcome_book import OutcomeBook
 from loopline.records.outcome import Outcome
-from loopline.records.settings import Settings
 from loopline.testing import factories as make
+from loopline.testing.study import PartedLog, Stretch, Study
 
 pytestmark = pytest.mark.service
 
 ENDLESS = "SELECT count(*) FROM range(100000000) AS a, range(100000000) AS b"
 
 
-class Stretch(NamedTuple):
-    files: tuple[Path, ...]
-    tail: pa.Table
-    firsts: tuple[int, ...] = ()
-
-
-class PartedLog(MemoryLog):
+class WatchedLog(PartedLog):
     """A log in memory; what it shows to queries is its rows, and files that a test adds."""
 
     def __init__(self) -> None:
@@ -52,22 +39,12 @@ class PartedLog(MemoryLog):
         self.gate.wait(timeout=30)
         self.hot.append(tiers)
         files = (*self.files, *([self.gone.pop()] if self.gone else ()))
-        return Stretch(files, pa.Table.from_batches([record_batch(self._rows)]))
-
-
-@dataclass(frozen=True)
-class Study:
-    """The rooms that queries look into."""
-
-    settings: Settings
-    log: PartedLog
-    outcomes: OutcomeBook
-    offsets: Offsets
+        return super().parts()._replace(files=files)
 
 
 @pytest.fixture
 def study() -> Study:
-    made = Study(make.settings(), PartedLog(), MemoryOutcomes(), MemoryOffsets())
+    made = Study(log=WatchedLog())
     rows = [make.prediction(f"p{i}", f"text {i}", role="reserve" if i % 5 == 0 else "loop") for i in range(10)]
     made.log.append(rows)
     made.log.append([make.prediction("p3~v2", "text 3", arm="shadow", model="v2")])

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -65,7 +66,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 @contextmanager
-def child(server: Server, **how: float) -> Iterator[RecorderChild]:
+def child(server: Server, **how: Any) -> Iterator[RecorderChild]:
     running = RecorderChild(server.settings, server.folder, **how)
     try:
         yield running
@@ -221,6 +222,42 @@ def test_one_that_dies_is_started_again_and_that_is_told(server):
             times = "once" if death == 1 else "2 times"
             assert recorder.troubles() == (f"the recorder died {times}; it is started again",)
     assert server.totals == {"answered": 2, "stored": 2}
+
+
+def test_deaths_of_long_ago_are_not_told_any_more(server):
+    seconds = [0.0]
+    with child(server, now=lambda: seconds[0]) as recorder:
+        before = (server.folder / LOCK).read_text()
+        os.kill(int(before), signal.SIGKILL)
+        until(lambda: (server.folder / LOCK).read_text() != before)
+        seconds[0] = 599.0
+        assert recorder.troubles() == ("the recorder died once; it is started again",)
+        seconds[0] = 600.0
+        assert recorder.troubles() == ()
+
+
+def test_one_that_is_stopped_is_told_with_the_way_out(server):
+    seconds = [100.0]
+    with child(server, now=lambda: seconds[0]) as recorder:
+        recorder.watch(server.queue)
+        process = int((server.folder / LOCK).read_text())
+        os.kill(process, signal.SIGSTOP)
+        for number in range(3):
+            server.capture.offer(exchange(f"p{number}"))
+        assert recorder.troubles() == ()
+        seconds[0] = 109.0
+        assert recorder.troubles() == ()
+        seconds[0] = 110.0
+        (told,) = recorder.troubles()
+        assert told.startswith(f"the recorder (process {process}) has taken nothing since ")
+        assert "when 3 batches of answers waited" in told
+        assert f"kill -9 {process} ends it" in told
+        seconds[0] = 500.0
+        assert recorder.troubles() == (told,)
+        os.kill(process, signal.SIGKILL)
+        until(lambda: not server.capture.waiting)
+        assert recorder.troubles() == ("the recorder died once; it is started again",)
+    assert server.totals == {"answered": 3, "stored": 3}
 
 
 def test_one_that_cannot_start_is_told_and_the_server_goes_on(server):

@@ -51,6 +51,7 @@ class Sender:
         self._ready.set()  # look at once: the spool may hold something
         self._starting, self._moving = threading.Lock(), threading.Lock()
         self._threads: list[threading.Thread] = []
+        self._acts = [self._send_on] if spool is None else [self._send_on, self._keep_on]
         self._failures, self._told, self._told_at = 0, "", -SILENCE_SECONDS
         self._after = 0.0
         self._settled = (Path(), 0)
@@ -66,21 +67,21 @@ class Sender:
             event.set()
         if len(self._waiting) >= BATCH_LINES and not self._full.is_set():
             self._full.set()
-        if not self._threads:
+        if len(self._threads) < len(self._acts):
             self.start()
         return True
 
     def start(self) -> None:
-        """Start the threads, once."""
+        """Start the threads that do not run yet, each once; one that the system refuses is tried again."""
         if not self._starting.acquire(blocking=False):
             return
         try:
-            if not self._threads and not self._closing.is_set():
-                acts = [self._send_on] if self._spool is None else [self._send_on, self._keep_on]
-                threads = [threading.Thread(target=act, name="loopline-client", daemon=True) for act in acts]
-                for thread in threads:
-                    thread.start()
-                self._threads = threads
+            for act in () if self._closing.is_set() else self._acts[len(self._threads) :]:
+                thread = threading.Thread(target=act, name="loopline-client", daemon=True)
+                thread.start()
+                self._threads.append(thread)
+        except RuntimeError as error:
+            self.trouble = f"thread: {error}"
         finally:
             self._starting.release()
 
@@ -128,6 +129,8 @@ class Sender:
             if self._spool is not None:
                 self._keep(self._spool)
             self._closing.wait(KEEP_SECONDS)
+        if self._spool is not None:  # what came during the last rest; the other thread may hang at the server
+            self._keep(self._spool)
 
     def _keep(self, spool: Spool) -> None:
         """Move lines from memory to the disk while it takes them."""

@@ -1,28 +1,31 @@
-"""Exchanges -> predictions: everything that can be derived is derived here, for many exchanges at once."""
+"""Exchanges -> predictions: everything that can be derived is derived here, column by column, for many at once."""
 
-from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
-from itertools import accumulate
+from collections.abc import Callable, Sequence
+from itertools import accumulate, chain
 from typing import Any, NamedTuple
 
 import numpy as np
 from blake3 import blake3
-from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from loopline.capture.accounting import dropped, live
 from loopline.capture.redaction import Redactor
-from loopline.capture.reserve import role_of
+from loopline.capture.reserve import Sealing
 from loopline.capture.sampling import is_sampled
 from loopline.errors import InvalidRecord
 from loopline.records.exchange import Exchange, Turn, alone
 from loopline.records.ids import Digest, PredictionId
-from loopline.records.prediction import Prediction
+from loopline.records.prediction import is_distribution, no_distribution
+from loopline.records.predictions import FLOAT32, PACKED, Lists, Predictions
 from loopline.records.settings import Settings
 from loopline.records.signature import Row
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Scores = tuple[NDArray[np.float64], NDArray[np.float64]]
+Columns = dict[str, Any]
+SIZES = {"<f4": 4, "<f8": 8}
+"""Bytes of a number."""
+OF_TURN = ("at_us", "model", "artifact", "signature", "arm", "latency_us")
+"""What all rows of a turn share."""
 
 
 class Rules(NamedTuple):
@@ -37,17 +40,10 @@ class Rules(NamedTuple):
     """Margin and entropy, each of shape (n,), of distributions of shape (n, classes)."""
 
 
-Said = tuple[tuple[float, ...], str, float, float]
-"""What a model said about one row: probabilities, label, margin, entropy."""
-NOTHING: Said = ((), "", 0.0, 0.0)
-SIZES = {"<f4": 4, "<f8": 8}
-"""Bytes of a number."""
-
-
 class Batch(NamedTuple):
     """What some exchanges come to."""
 
-    predictions: tuple[Prediction, ...]
+    predictions: Predictions
     """For the log, in order."""
     live: int
     """How many of them were somebody's answer."""
@@ -62,91 +58,81 @@ class Completing:
         self._rules, self._signature = rules, rules.settings.signature
         self._capture = rules.settings.capture
         self._redactor = Redactor(self._capture.redact, secret=rules.secret)
+        self._sealing = Sealing(rules.secret, share=self._capture.reserve)
 
     def batch(self, asked: Sequence[Exchange | Turn | None], *, put: Callable[[bytes], Digest]) -> Batch:
         """All that becomes of these; None is one that could not be read. ``put`` keeps what is large."""
         lost = dropped(each for each in asked if each is None)
         read = [each for each in asked if each is not None]
         kept = read if self._capture.sample >= 1.0 else self._sampled(read)
-        most = self._capture.payload_bytes
-        predictions = tuple(
-            [one if len(one.inputs) <= most else _lightened(one, put=put) for one in self.predictions(kept)]
-        )
-        return Batch(predictions, live(kept), lost | {"sampled_out": live(read) - live(kept)})
+        made = _lightened(self.predictions(kept), most=self._capture.payload_bytes, put=put)
+        return Batch(made, live(kept), lost | {"sampled_out": live(read) - live(kept)})
 
-    def predictions(self, asked: Sequence[Exchange | Turn]) -> tuple[Prediction, ...]:
+    def predictions(self, asked: Sequence[Exchange | Turn]) -> Predictions:
         """One prediction a row, in order. Raises InvalidRecord, naming the request that does not add up."""
         turns = [alone(one) if isinstance(one, Exchange) else one for one in asked]
-        rows, said = self._rows(turns), self._said(turns)
-        made: list[Prediction] = []
-        for turn in turns:
-            self._make(turn, rows=rows, said=said, into=made)
-        return tuple(made)
+        rows, found = self._rows(turns), [asked_in(turn) for turn in turns]
+        given = list(chain.from_iterable(one.groups for one in found))
+        encode, group_of = self._signature.encode, self._rules.group_of
+        inputs = [encode(row) for row in rows]
+        contents = [Digest(blake3(one).hexdigest()) for one in inputs]
+        keys = [key or group_of(row, content) for key, row, content in zip(given, rows, contents, strict=True)]
+        columns: Columns = {
+            "id": list(chain.from_iterable(one.ids for one in found)),
+            "inputs": inputs,
+            "content": contents,
+            "group": keys,
+            "role": self._sealing.roles(keys),
+            "trace": list(chain.from_iterable(one.traces for one in found)),
+            "redacted": [False] * len(rows),
+        }
+        if not self._redactor.is_idle:
+            columns |= self._redacted(columns, rows=rows, given=given)
+        return Predictions(columns=columns | self._said(turns, ids=columns["id"]) | self._shared(turns))
 
     def _sampled(self, asked: Sequence[Exchange | Turn]) -> list[Exchange | Turn]:
         """The requests that sampling keeps, each by itself."""
         each = (one for whole in asked for one in (whole.exchanges() if isinstance(whole, Turn) else (whole,)))
         return [one for one in each if is_sampled(one.request, share=self._capture.sample)]
 
-    def _make(self, turn: Turn, *, rows: Iterator[Row], said: Iterator[Said], into: list[Prediction]) -> None:
-        redact, rules, capture, encode = self._redactor, self._rules, self._capture, self._signature.encode
-        members = _shares(turn, turn.members) if turn.members and "members" in capture.keep else b""
-        embeddings = _shares(turn, turn.embedding) if turn.embedding and "embedding" in capture.keep else b""
-        at = EPOCH + timedelta(microseconds=turn.at_us)
-        failure, reason = redact.text(turn.failure), redact.text(turn.reason)
-        for number, (id_, given, trace) in enumerate(asked_in(turn)):
-            row = next(rows)
-            inputs = seen = encode(row)
-            content = Digest(blake3(seen).hexdigest())
-            group = key = given or rules.group_of(row, content)
-            if not redact.is_idle:
-                inputs, trace = self._redacted(row, seen), redact.trace(trace)  # noqa: PLW2901  as it may be stored
-                content = content if inputs is seen else Digest(blake3(inputs).hexdigest())
-                group = redact.group(key) if given else redact.own_group(key, row=row)
-            p, label, margin, entropy = NOTHING if turn.failure else next(said)
-            one = Prediction(
-                id=id_,
-                loop=rules.settings.name,
-                at=at,
-                model=turn.model,
-                artifact=turn.artifact,
-                signature=turn.signature,
-                arm=turn.arm,
-                inputs=inputs,
-                content=content,
-                group=group,
-                role=role_of(key, secret=rules.secret, share=capture.reserve),
-                probabilities=p,
-                label=label,
-                margin=margin,
-                entropy=entropy,
-                latency_us=turn.latency_us,
-                sampled=capture.sample,
-                failure=failure,
-                reason=reason,
-                trace=trace,
-                members=_share(members, number, of=turn.rows) if members else b"",
-                embedding=_share(embeddings, number, of=turn.rows) if embeddings else b"",
-                redacted=inputs != seen,
-            )
-            into.append(one)
+    def _redacted(self, columns: Columns, *, rows: Sequence[Row], given: Sequence[str]) -> Columns:
+        """The columns that rules may touch, as they may be stored."""
+        redact, encode, seen = self._redactor, self._signature.encode, columns["inputs"]
+        stored = [redact.row(row) for row in rows]
+        inputs = [own if new is old else encode(new) for new, old, own in zip(stored, rows, seen, strict=True)]
+        contents = zip(inputs, seen, columns["content"], strict=True)
+        groups = zip(columns["group"], rows, given, strict=True)
+        return {
+            "inputs": inputs,
+            "content": [old if new is own else Digest(blake3(new).hexdigest()) for new, own, old in contents],
+            "group": [redact.group(key) if own else redact.own_group(key, row=row) for key, row, own in groups],
+            "trace": [redact.trace(trace) for trace in columns["trace"]],
+            "redacted": [new != own for new, own in zip(inputs, seen, strict=True)],
+        }
 
-    def _redacted(self, row: Row, seen: bytes) -> bytes:
-        """The row's bytes as they may be stored; the very same when no rule touches them."""
-        stored = self._redactor.row(row)
-        return seen if stored is row else self._signature.encode(stored)
+    def _shared(self, turns: Sequence[Turn]) -> Columns:
+        """What rows have from their turn, and from the loop."""
+        redact, rows = self._redactor, sum(turn.rows for turn in turns)
+        columns: Columns = {name: _spread(turns, [getattr(turn, name) for turn in turns]) for name in OF_TURN}
+        columns["failure"] = _spread(turns, [redact.text(turn.failure) for turn in turns])
+        columns["reason"] = _spread(turns, [redact.text(turn.reason) for turn in turns])
+        for name in PACKED:
+            is_kept = name in self._capture.keep
+            columns[name] = _packed(turns, [getattr(turn, name) if is_kept else b"" for turn in turns])
+        same = {"loop": self._rules.settings.name, "sampled": self._capture.sample, "payload": ""}
+        return columns | {name: [value] * rows for name, value in same.items()}
 
-    def _rows(self, turns: Sequence[Turn]) -> Iterator[Row]:
+    def _rows(self, turns: Sequence[Turn]) -> list[Row]:
         """The rows that the models saw, of all turns, in order."""
         if self._signature.input != "tabular":
-            return iter([row for turn in turns for row in self._listed(turn)])
+            return [row for turn in turns for row in self._listed(turn)]
         table = _table([(turn, turn.inputs) for turn in turns], "<f8", width=self._signature.width)
         if not np.isfinite(table).all():
             odd = int(np.argwhere(~np.isfinite(table))[0, 0])
             ends = accumulate(turn.rows for turn in turns)
             whose = next(turn for turn, end in zip(turns, ends, strict=True) if odd < end)
             raise _odd(whose, found="a value that is not finite", expected="finite numbers")
-        return map(tuple, table.tolist())
+        return list(map(tuple, table.tolist()))
 
     def _listed(self, turn: Turn) -> Sequence[Row]:
         if isinstance(turn.inputs, bytes):
@@ -157,45 +143,59 @@ class Completing:
             self._signature.check(row)
         return turn.inputs
 
-    def _said(self, turns: Sequence[Turn]) -> Iterator[Said]:
-        """What was said about each row that was answered, in order."""
-        labels = self._signature.labels
-        answered = [(turn, turn.probabilities) for turn in turns if not turn.failure]
-        if not answered:
-            return iter(())
-        p = _table(answered, "<f4", width=len(labels))
-        margin, entropy = self._rules.scored(p)
-        best = [labels[place] for place in p.argmax(axis=1).tolist()]
-        return zip(map(tuple, p.tolist()), best, margin.tolist(), entropy.tolist(), strict=True)
+    def _said(self, turns: Sequence[Turn], *, ids: Sequence[PredictionId]) -> Columns:
+        """What was said about each row; of a failure nothing."""
+        labels, answered = self._signature.labels, [turn for turn in turns if not turn.failure]
+        is_answered = np.array(_spread(turns, [not turn.failure for turn in turns]), np.bool_)
+        label, margin, entropy = np.full(len(ids), "", object), np.zeros(len(ids)), np.zeros(len(ids))
+        p = np.zeros((0, len(labels)), np.float32)
+        if answered:
+            p = _table([(turn, turn.probabilities) for turn in answered], "<f4", width=len(labels))
+            if (odd := np.flatnonzero(~is_distribution(totals := p.sum(axis=1, dtype=np.float64)))).size:
+                raise no_distribution(ids[np.flatnonzero(is_answered)[odd[0]]], total=totals[odd[0]])
+            label[is_answered] = np.array(labels, object)[p.argmax(axis=1)]
+            margin[is_answered], entropy[is_answered] = self._rules.scored(p)
+        sizes = is_answered * np.int64(len(labels))
+        return {
+            "probabilities": Lists(sizes=sizes, values=p.ravel().astype(np.float64)),
+            "label": label.tolist(),
+            "margin": margin.tolist(),
+            "entropy": entropy.tolist(),
+        }
 
 
-Asked = tuple[PredictionId, str, str]
-"""Of a row: its id, the group key that came along, the trace id."""
+class Asked(NamedTuple):
+    """Of each row, in order: its id, the group key that came along, the trace id."""
+
+    ids: Sequence[PredictionId]
+    groups: Sequence[str]
+    traces: Sequence[str]
 
 
-def asked_in(turn: Turn) -> list[Asked]:
-    """Every row of the turn, in order. Its id is the request's own of a single row, else numbered.
+def asked_in(turn: Turn) -> Asked:
+    """Every row of the turn. Its id is the request's own of a single row, else numbered.
 
     A shadow answer and a failure say whose they are: the plain id is for whoever did answer.
     """
     own = f"~{turn.model}" if turn.failure or turn.arm == "shadow" else ""
     none = ("",) * len(turn.requests)
-    requests = zip(turn.requests, turn.groups or none, turn.traces or none, strict=True)
-    if not turn.counts:
-        found = [(PredictionId(request + own), group, trace) for request, group, trace in requests]
-    else:
-        found = []
-        for (request, group, trace), count in zip(requests, turn.counts, strict=True):
-            names = [request] if count == 1 else [f"{request}/{number}" for number in range(count)]
-            found += [(PredictionId(name + own), group, trace) for name in names]
-    if len(found) != turn.rows:
-        raise _odd(turn, found=f"{turn.rows} rows", expected=f"{len(found)}, those of its requests")
+    found = Asked([PredictionId(name + own) for name in turn.requests], turn.groups or none, turn.traces or none)
+    if turn.counts:
+        counted = list(zip(turn.requests, *found[1:], turn.counts, strict=True))
+        names = [[name] if n == 1 else [f"{name}/{number}" for number in range(n)] for name, _, _, n in counted]
+        found = Asked(
+            [PredictionId(name + own) for names_of_one in names for name in names_of_one],
+            [group for _, group, _, n in counted for _ in range(n)],
+            [trace for _, _, trace, n in counted for _ in range(n)],
+        )
+    if any(len(part) != turn.rows for part in found):
+        raise _odd(turn, found=f"{turn.rows} rows", expected=f"{len(found.ids)}, those of its requests")
     return found
 
 
 def ids(asked: Exchange | Turn) -> list[PredictionId]:
     """The ids of its rows."""
-    return [id_ for id_, _, _ in asked_in(alone(asked) if isinstance(asked, Exchange) else asked)]
+    return list(asked_in(alone(asked) if isinstance(asked, Exchange) else asked).ids)
 
 
 def _table(parts: Sequence[tuple[Turn, object]], kind: str, *, width: int) -> NDArray[Any]:
@@ -208,21 +208,30 @@ def _table(parts: Sequence[tuple[Turn, object]], kind: str, *, width: int) -> ND
     return np.frombuffer(b"".join([content for _, content in parts]), kind).reshape(-1, width)  # type: ignore[misc]
 
 
-def _lightened(prediction: Prediction, *, put: Callable[[bytes], Digest]) -> Prediction:
-    """The prediction; its inputs go to the object store, and their digest stays."""
-    return replace(prediction, inputs=b"", payload=put(prediction.inputs))
+def _spread(turns: Sequence[Turn], values: Sequence[Any]) -> list[Any]:
+    """The value of each turn, for each of its rows."""
+    return list(chain.from_iterable([value] * turn.rows for turn, value in zip(turns, values, strict=True)))
 
 
-def _shares(turn: Turn, content: bytes) -> bytes:
-    """The bytes, once it is known that each row has an equal share of them."""
-    if len(content) % (4 * max(turn.rows, 1)):
-        raise _odd(turn, found=f"{len(content)} bytes", expected=f"as many of each of {turn.rows} rows")
-    return content
+def _packed(turns: Sequence[Turn], contents: Sequence[bytes]) -> Lists:
+    """The float32 of each turn, an equal share of them for each of its rows."""
+    sizes = []
+    for turn, content in zip(turns, contents, strict=True):
+        size, rest = divmod(len(content), 4 * max(turn.rows, 1))
+        if rest:
+            raise _odd(turn, found=f"{len(content)} bytes", expected=f"as many of each of {turn.rows} rows")
+        sizes += [size] * turn.rows
+    return Lists(sizes=np.array(sizes, np.int64), values=np.frombuffer(b"".join(contents), FLOAT32))
 
 
-def _share(content: bytes, number: int, *, of: int) -> bytes:
-    size = len(content) // of
-    return content[number * size : (number + 1) * size]
+def _lightened(predictions: Predictions, *, most: int, put: Callable[[bytes], Digest]) -> Predictions:
+    """The predictions; inputs of more bytes than this go to the object store, and their digests stay."""
+    inputs: list[bytes] = predictions.columns["inputs"]
+    if max(map(len, inputs), default=0) <= most:
+        return predictions
+    payloads = [put(content) if len(content) > most else "" for content in inputs]
+    left = [b"" if payload else content for content, payload in zip(inputs, payloads, strict=True)]
+    return Predictions(columns={**predictions.columns, "inputs": left, "payload": payloads})
 
 
 def _odd(turn: Turn, *, found: str, expected: str) -> InvalidRecord:

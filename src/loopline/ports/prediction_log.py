@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from loopline.records.ids import PredictionId
 from loopline.records.prediction import Prediction
+from loopline.records.predictions import Predictions
 
 
 class Appended(NamedTuple):
@@ -22,7 +23,7 @@ class Appended(NamedTuple):
 class PredictionLog(Protocol):
     """Keeps every prediction it has acknowledged, in order of arrival."""
 
-    def append(self, predictions: Sequence[Prediction]) -> Appended:
+    def append(self, predictions: Sequence[Prediction] | Predictions) -> Appended:
         """Store those not yet held. Durable when it returns. Idempotent by id: a retried batch changes nothing.
 
         An id is held until retention deletes its row.

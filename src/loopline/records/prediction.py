@@ -1,7 +1,7 @@
 """One answer of one model version, as the log keeps it."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -63,6 +63,15 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a rule changed ``inputs`` before it was stored: then it is not what the model saw."""
 
     def __post_init__(self) -> None:
-        total = sum(self.probabilities)
-        if not self.failure and not abs(total - 1.0) < 1e-3:  # also true for NaN
-            raise InvalidRecord(f"prediction {self.id}", found=f"probabilities sum to {total:.4g}", expected="1")
+        if not self.failure and not is_distribution(total := sum(self.probabilities)):
+            raise no_distribution(self.id, total=total)
+
+
+def is_distribution(total: Any) -> Any:
+    """Whether probabilities with this total are one: a number, or an array of many; NaN is none."""
+    return abs(total - 1.0) < 1e-3
+
+
+def no_distribution(prediction: str, *, total: float) -> InvalidRecord:
+    """What is wrong with such probabilities."""
+    return InvalidRecord(f"prediction {prediction}", found=f"probabilities sum to {total:.4g}", expected="1")

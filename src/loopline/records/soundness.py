@@ -66,7 +66,10 @@ def sound(p: NDArray[Real], *, rows: int, classes: int, thing: str = "model outp
     sums = p.sum(axis=1)
     worst = int(np.abs(sums - 1).argmax())
     if abs(sums[worst] - 1) >= 1e-3:
-        raise InvalidRecord(thing, found=f"row {worst} sums to {sums[worst]:.4g}", expected="1")
+        total = f"{sums[worst]:.4g}"
+        raise InvalidRecord(
+            thing, found=f"row {worst} sums to {total}" if rows > 1 else f"a sum of {total}", expected="1"
+        )
     return p
 
 

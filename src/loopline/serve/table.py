@@ -84,8 +84,8 @@ class Survey(NamedTuple):
         """The table that follows the one before: this, with the versions that are held as well; or that one still."""
         if self.table is None:
             return before
-        kept = {name: before.loaded[name] for name in held if name in before.loaded}
-        return self.table._replace(loaded={**kept, **self.table.loaded})
+        kept = {name: before.loaded[name] for name in held if name in before.loaded and name not in self.table.loaded}
+        return self.table._replace(loaded={**self.table.loaded, **kept})
 
 
 def survey(split: TrafficSplit, *, load: Callable[[VersionName], Loaded]) -> Survey:
@@ -115,7 +115,8 @@ def wanted(split: TrafficSplit) -> tuple[VersionName, ...]:
 def attempts(table: Table, *, question: Question) -> tuple[tuple[Loaded, Asked], ...]:
     """Who is asked, in order: the version named or routed to; after a canary, the incumbent should it fail.
 
-    Raises NotFound for a named version that is not loaded, Unavailable before the first version is live.
+    Raises NotFound for a named version that is not loaded, Unavailable before the first version is live, InvalidRecord
+    when one of them does not give what is asked for.
     """
     split = table.split
     if question.version is not None:
@@ -128,10 +129,10 @@ def attempts(table: Table, *, question: Question) -> tuple[tuple[Loaded, Asked],
     incumbent = _giving(table.loaded[split.incumbent], question)
     if split.challenger is None or not split.basis_points:
         return ((incumbent, Asked(question, "incumbent", "")),)
-    challenger = _giving(table.loaded[split.challenger], question)
-    key = route_key(question, signature=challenger.version.signature)
+    key = route_key(question, signature=incumbent.version.signature)
     if not is_challengers(key, split=split):
         return ((incumbent, Asked(question, "incumbent", "")),)
+    challenger = _giving(table.loaded[split.challenger], question)
     why = f"its key lies in the first {split.basis_points / 100:g} %"
     instead = f"{split.challenger}, whose share it is in, failed"
     return ((challenger, Asked(question, "canary", why)), (incumbent, Asked(question, "incumbent", instead)))

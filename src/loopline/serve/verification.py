@@ -68,7 +68,8 @@ def _pace(loaded: Loaded, *, checks: Replay, timer: Callable[[], int]) -> Pace:
     one = min(spent(rows[:1]) for _ in range(5))
     many = min(spent(rows) for _ in range(3))
     per_row = max(many - one, 0) / max(len(rows) - 1, 1)
-    is_swift = loaded.version.engine in SWIFT_ENGINES and one <= QUICK_NS
+    is_even = loaded.version.signature.input != "image"  # a few bytes may ask for millions of pixels
+    is_swift = is_even and loaded.version.engine in SWIFT_ENGINES and one <= QUICK_NS
     return Pace(
         quick_rows=int((TURN_NS - one) / max(per_row, 1.0)) + 1 if is_swift else 0,
         is_batched=len(rows) > 1 and many < 0.7 * one * len(rows),

@@ -162,7 +162,7 @@ class ManifestContract:
             assert manifest.segments(LOOP) == other.segments(LOOP) == (held[0], whole)
         assert manifest.add(segment(41)).first == 41
 
-    def test_an_unchanged_manifest_is_the_same_tuple(self) -> None:
+    def test_an_unchanged_manifest_gives_the_very_same_segments(self) -> None:
         """Several times a second it is asked; nothing is read again."""
         manifest = self.make()
         filled(manifest, "main", "main")

@@ -49,9 +49,9 @@ class OutcomeBookContract:
         assert [one for _, one in book.after(0, loop=LOOP, most=9)] == [*batch, outcome("o3", "p3")]
 
     def test_an_id_twice_in_a_batch_is_one_outcome(self) -> None:
-        """The first of them."""
-        book = self.make()
-        assert book.record([outcome("o1"), outcome("o1")], loop=LOOP) == (1, 1)
+        """The first of them, be they one object or equal."""
+        book, same = self.make(), outcome("o1")
+        assert book.record([same, same, outcome("o1")], loop=LOOP) == (1, 2)
         assert len(book.of([PredictionId("p1")], loop=LOOP)) == 1
 
     @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import duckdb
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -377,3 +378,19 @@ def test_answers_become_files():
     assert encoded(Answer(table.select([0]).slice(0, 1), True, 1.25), "json") == (
         b'{"columns":[{"name":"n","kind":"number"}],"rows":[[1]],"is_cut":true,"ms":1.2}'
     )
+
+
+def test_an_answer_in_many_parts_is_one_list():
+    table = pa.table({"n": range(5_000), "v": [[i / 2, None] for i in range(5_000)]})
+    for source in (table, pa.concat_tables([table.slice(0, 7), table.slice(7, 0), table.slice(7)]), table.slice(0, 0)):
+        found = msgspec.json.decode(encoded(Answer(source, False, 1.0), "json"))["rows"]
+        assert found == [[i, [i / 2, None]] for i in range(source.num_rows)]
+
+
+def test_a_value_that_a_format_has_no_place_for_is_told(ask):
+    vectors = ask("SELECT [1.5, 2]::FLOAT[2] AS v").table
+    assert (csv(vectors), rows(vectors)) == (b'"v"\n"[1.5,2.0]"\n', [[[1.5, 2.0]]])
+    for sql, write, form in (("INTERVAL 1 DAY", parquet, "Parquet"), ("DATE '20000-01-01'", rows, "text")):
+        sentence = rf"query: a value that has no place in {form} \(.*\), expected plain ones; cast it to VARCHAR"
+        with pytest.raises(InvalidRecord, match=sentence):
+            write(ask(f"SELECT {sql} AS v").table)

@@ -2,6 +2,7 @@
 
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -140,3 +141,14 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         reason = f"cannot keep local copies under {tmp_path}/file: "
         assert str(error.value).startswith(f"object store: {reason}")
         assert str(error.value).endswith("; check its space and its rights")
+
+
+def test_writers_at_once_do_not_trip_over_each_other(tmp_path: Path) -> None:
+    def write(writer: int) -> None:
+        copies = LocalCopies(tmp_path, size=100)
+        for number in range(60):
+            filled(copies, b"%d of %d" % (number, writer))
+            copies.drop(digest(b"%d of %d" % (number, writer)))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(8)))

@@ -43,6 +43,11 @@ def test_what_is_neither_bucket_nor_folder_is_refused(url: str) -> None:
     assert str(error.value) == f"OBJECT_STORE: {url!r}, expected {expected}"
 
 
+def test_a_password_in_an_address_of_another_kind_is_not_repeated() -> None:
+    with pytest.raises(InvalidRecord, match=r"^OBJECT_STORE: 'minio://\*\*\*@host/models', expected s3://BUCKET"):
+        is_remote("minio://key:secret@host/models")
+
+
 @pytest.mark.parametrize(
     ("url", "shown"),
     [

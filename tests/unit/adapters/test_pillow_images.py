@@ -94,6 +94,15 @@ def test_other_sizes_are_brought_to_it_by_the_same_filter_everywhere():
     np.testing.assert_allclose(upright[0], [10, 20], atol=2)
 
 
+def damaged():
+    """A JPEG file whose EXIF data has a text where the image's width belongs."""
+    exif = turned()
+    exif[0x010E] = "hello"
+    content = bytearray(file_of(np.zeros((4, 4)), "JPEG", exif=exif))
+    content[content.index(b"\x01\x0e\x00\x02") + 1] = 0
+    return bytes(content)
+
+
 def turned():
     """EXIF data that says: hold the image a quarter turn to the right."""
     exif = Image.Exif()
@@ -114,10 +123,11 @@ def test_the_usual_formats_are_read(form):
         (b"no image", "8 bytes that cannot be read"),
         (file_of(np.zeros((4, 4)), "TIFF"), "bytes that cannot be read"),
         (file_of(np.random.default_rng(0).integers(0, 255, (40, 40)))[:500], "500 bytes that cannot be read"),
+        (damaged(), "bytes that cannot be read"),
         (claiming(5_000, 5_001), "5000 x 5001 pixels"),
         (claiming(60_000, 60_000), "exceeds limit"),
     ],
-    ids=["empty", "text", "tiff", "cut short", "too large", "bomb"],
+    ids=["empty", "text", "tiff", "cut short", "damaged EXIF data", "too large", "bomb"],
 )
 def test_what_cannot_or_must_not_be_read_is_named(content, found):
     expected = f"^image 1: .*{found}.*, expected one of PNG, JPEG, WEBP, BMP, GIF, of at most {MAX_PIXELS:,} pixels$"

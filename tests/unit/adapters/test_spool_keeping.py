@@ -1,5 +1,7 @@
 """The keeper over a real log: what it does, when, and what it never does."""
 
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 
 import pyarrow.parquet as pq
@@ -304,3 +306,13 @@ def test_a_crash_while_segments_are_merged_loses_nothing_and_leaves_nothing(room
     (merged,) = rooms.segments()
     assert ids(log) == ids(rooms.open()) == names(0, 80)
     assert [path for path in (rooms.folder / "objects").rglob("*") if len(path.name) == 64] == [rooms.file(merged)]
+
+
+@pytest.mark.parametrize("names", [["a", "b", "c"], ["a\x00", "a", "\\u0000"]])
+def test_the_ids_of_sealed_rows_leave_the_spool_and_are_still_known(rooms, names):
+    log = rooms.open()
+    log.append([prediction(name) for name in names])
+    log.seal(now=NOW, rows=10)
+    with closing(sqlite3.connect(rooms.folder / "main.db")) as raw:
+        assert raw.execute("SELECT count(*) FROM ids").fetchone() == (0,)
+    assert log.append([prediction(name) for name in names]) == Appended(stored=0, repeated=3)

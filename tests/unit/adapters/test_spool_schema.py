@@ -17,6 +17,7 @@ from loopline.adapters.spool.batch import prediction as prediction_at
 from loopline.errors import InvalidRecord, Unavailable
 from loopline.ports.prediction_log import Appended
 from loopline.records.ids import PredictionId
+from loopline.records.predictions import Predictions
 from loopline.testing.factories import NOW, prediction
 from loopline.testing.prediction_log import a_day, with_everything
 
@@ -110,6 +111,13 @@ def test_a_batch_gives_back_every_record_bit_for_bit(predictions):
     assert [prediction_at(batch, row) for row in range(batch.num_rows)] == predictions
     expected = np.array([max(row.probabilities, default=0) for row in predictions], np.float32)
     np.testing.assert_array_equal(batch.column("top").to_numpy(), expected)
+
+
+@given(st.lists(PREDICTIONS, max_size=8))
+def test_columns_are_the_very_sequence_that_they_were_made_of(rows):
+    columns = Predictions.of(rows)
+    assert (columns.rows(), list(columns), len(columns)) == (tuple(rows), rows, len(rows))
+    assert Predictions.of(columns) is columns
 
 
 def test_members_and_embeddings_are_numbers_in_their_columns():

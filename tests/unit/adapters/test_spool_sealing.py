@@ -132,7 +132,7 @@ def test_a_crash_at_any_step_leaves_every_row_once(rooms, monkeypatch, step, com
         if step in ("put", "add"):
             patch.setattr(rooms.objects if step == "put" else rooms.manifest, step, die)
         else:
-            patch.setattr(sealing.Sealer, f"_{step}" if step == "switch" else "_healthy", die)
+            patch.setattr(*((sealing.Sealer, "_switch") if step == "switch" else (sealing, "_forget")), die)
         with pytest.raises(KeyboardInterrupt):
             log.seal(now=NOW, rows=20)
     again = rooms.open()

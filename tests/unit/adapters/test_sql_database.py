@@ -4,8 +4,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from sqlite3 import Connection
 
 import msgspec
 import pytest
@@ -13,7 +14,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, text, update
+from sqlalchemy import Engine, event, text, update
 
 from loopline.adapters.sql.database import HEAD, open_database, reading, writing
 from loopline.adapters.sql.ledger import SqlLedger
@@ -113,11 +114,22 @@ def test_a_database_of_a_newer_schema_is_left_alone(state: Open) -> None:
     )
 
 
-def test_a_url_that_names_no_database_is_refused() -> None:
+@pytest.mark.parametrize(
+    ("url", "shown"), [("state.db", "state.db"), ("mysql://loop:secret@db/loop", "mysql://loop:***@db/loop")]
+)
+def test_a_url_that_names_no_database_is_refused(url: str, shown: str) -> None:
     with pytest.raises(InvalidRecord) as error:
-        open_database("state.db")
+        open_database(url)
     expected = "expected sqlite:///FILE or postgresql://USER@HOST/NAME"
-    assert str(error.value) == f"database URL: 'state.db', {expected}"
+    assert str(error.value) == f"database URL: {shown!r}, {expected}"
+
+
+def test_a_driver_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(Unavailable) as error:
+        open_database("postgresql://loop:secret@db/loop")
+    reason = "its driver psycopg is not installed; install loopline[postgres]"
+    assert str(error.value) == f"database postgresql://loop:***@db/loop: {reason}"
 
 
 def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
@@ -132,6 +144,46 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     (tmp_path / "state.db").write_bytes(b"not a database, but long enough to have a header" * 40)
     with pytest.raises(Unavailable, match="file is not a database"):
         open_database(f"sqlite:///{tmp_path}/state.db")
+
+
+@pytest.fixture
+def full_disk() -> Iterator[Callable[[], None]]:
+    """From when it is called on, connections that are opened may not let their file grow by a page."""
+
+    def grow_no_more(connection: Connection, _: object) -> None:
+        connection.execute("PRAGMA max_page_count = 1").close()
+
+    yield lambda: event.listen(Engine, "connect", grow_no_more)
+    event.remove(Engine, "connect", grow_no_more)
+
+
+def test_a_full_disk_is_answered_with_what_to_do(state: Open, full_disk: Callable[[], None]) -> None:
+    state()
+    full_disk()
+    ledger = SqlLedger(state())
+    too_many = one.entry("e1", *(one.cycle(number) for number in range(1, 1_000)))
+    with pytest.raises(Unavailable) as error:
+        ledger.commit(too_many)
+    assert str(error.value) == "database: database or disk is full; free some space on its disk; nothing was changed"
+    assert ledger.all(Cycle, one.LOOP) == ()
+
+
+def test_a_disk_without_room_for_a_database_is_said(tmp_path: Path, full_disk: Callable[[], None]) -> None:
+    full_disk()
+    with pytest.raises(Unavailable, match="database or disk is full; free some space on its disk"):
+        open_database(f"sqlite:///{tmp_path}/state.db")
+
+
+def test_a_damaged_database_is_answered_with_what_to_do(state: Open) -> None:
+    engine = state()
+    SqlLedger(engine).commit(one.entry("e1", one.cycle()))
+    place = Path(str(engine.url.database))
+    engine.dispose()
+    content = place.read_bytes()
+    place.write_bytes(content[:4_096] + b"x" * (len(content) - 4_096))
+    for ask in (state, lambda: SqlLedger(engine).commit(one.entry("e2", one.cycle()))):
+        with pytest.raises(Unavailable, match="database disk image is malformed; restore it from a copy"):
+            ask()
 
 
 WRITER = """

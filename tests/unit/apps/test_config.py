@@ -1,7 +1,6 @@
-"""``loop.toml`` and labelled files: what is read, and what a person is told when it cannot be."""
+"""``loop.toml``: what is read, and what a person is told when it cannot be."""
 
 import json
-import math
 import string
 from pathlib import Path
 
@@ -9,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loopline.apps.config import InvalidSettings, load_settings, read_rows
+from loopline.apps.config import InvalidSettings, load_settings
 from loopline.apps.config.document import GRAMMAR
 from loopline.apps.config.values import seconds
 from loopline.errors import InvalidRecord, NotFound
-from loopline.records.settings import SelectSettings
+from loopline.records.settings import ELSEWHERE, Redaction, SelectSettings
 from loopline.records.signature import Signature
 
 LEAST = """
@@ -253,6 +252,35 @@ def test_a_missing_file_is_not_found(folder):
         load_settings(folder / "absent.toml")
 
 
+def test_a_served_model_needs_rows_to_be_verified_on_and_either_both_base_and_trainer_or_neither(folder):
+    plain = LEAST.partition("[train]")[0] + '[serve]\nmodel = "m.onnx"\n'
+    assert problems(folder, plain) == [
+        "serve.checks: found nothing, allowed: a .jsonl or .csv file of labelled rows; "
+        "the model is verified on them before it serves",
+    ]
+    assert load_settings(written(folder, plain + 'checks = "base.jsonl"')).serve.checks == "base.jsonl"
+    assert load_settings(written(folder, plain.replace("m.onnx", "elsewhere"))).serve.model == ELSEWHERE
+    assert problems(folder, LEAST.replace('base = "base.jsonl"\n', "") + '[serve]\nmodel = "m.onnx"\n') == [
+        "train.base: found nothing, allowed: a .jsonl or .csv file of labelled rows; "
+        "challengers are trained on it and what is labelled",
+    ]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    ['{ regex = "[" }', '{ field = "label" }', "{ hash = 1 }", '{ regexp = "a" }', "{}", '"a"'],
+)
+def test_a_redaction_rule_that_cannot_work_is_refused(folder, rule):
+    (line,) = problems(folder, LEAST + f"[capture]\nredact = [{rule}]")
+    assert line.startswith("capture.redact: found [")
+
+
+def test_redaction_rules_are_read_in_order(folder):
+    rules = '[{ regex = "[0-9]{16}", replace = "#" }, { field = "group", hash = true }]'
+    found = load_settings(written(folder, LEAST + f"[capture]\nredact = {rules}")).capture.redact
+    assert found == (Redaction(regex="[0-9]{16}", replace="#"), Redaction(field="group", is_hashed=True))
+
+
 NAMES = st.text(string.ascii_letters + string.digits + " _-\"'\\", max_size=8)
 VALUES = st.recursive(
     NAMES | st.integers(-3, 3) | st.floats(-1, 2) | st.booleans(), lambda inner: st.lists(inner, max_size=3)
@@ -280,101 +308,3 @@ def test_a_key_that_nobody_knows_is_always_told(tmp_path_factory, key):
 @given(st.integers(1, 10_000), st.sampled_from("smhd"))
 def test_a_duration_is_its_number_times_its_unit(count, unit):
     assert seconds(f"{count}{unit}") == count * {"s": 1, "m": 60, "h": 3_600, "d": 86_400}[unit]
-
-
-TEXTS = Signature(input="text", labels=("bad", "good"))
-PAIRS = Signature(input="tabular", width=2, labels=("0", "1"))
-
-
-def rows_file(folder: Path, name: str, content: str) -> Path:
-    path = folder / name
-    path.write_text(content, encoding="utf-8")
-    return path
-
-
-def test_texts_come_from_both_formats_alike(tmp_path):
-    lines = '{"id": "a", "text": "fine, \\"really\\"", "label": "good"}\n\n{"id": "b", "text": "no", "label": "bad"}\n'
-    table = 'label,text,id\ngood,"fine, ""really""",a\nbad,no,b\n'
-    from_lines = read_rows(rows_file(tmp_path, "base.jsonl", lines), TEXTS)
-    assert from_lines == read_rows(rows_file(tmp_path, "base.csv", table), TEXTS)
-    assert [TEXTS.decode(row.inputs) for row in from_lines] == ['fine, "really"', "no"]
-
-
-def test_features_come_as_a_list_as_keys_or_as_columns(tmp_path):
-    files = {
-        "a.jsonl": '{"features": [1, 2.5], "label": "1"}\n',
-        "b.jsonl": '{"x": 1, "y": 2.5, "label": 1}\n',
-        "c.csv": "x,label,y\n1,1,2.5\n",
-    }
-    for name, content in files.items():
-        (row,) = read_rows(rows_file(tmp_path, name, content), PAIRS)
-        assert PAIRS.decode(row.inputs) == (1.0, 2.5), name
-        assert row.label == "1"
-
-
-def test_a_row_without_id_is_called_by_file_and_line(tmp_path):
-    rows = read_rows(rows_file(tmp_path, "base.csv", "text,label\nx,good\ny,bad\n"), TEXTS)
-    assert [row.id for row in rows] == ["base-2", "base-3"]
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "signature", "told"),
-    [
-        ("r.jsonl", '{"text": "x"}', TEXTS, "r.jsonl line 1: no label, expected one of bad, good"),
-        ("r.jsonl", '\n{"text": "x", "label": "ok"}', TEXTS, "r.jsonl line 2: label 'ok', expected one of bad, good"),
-        ("r.jsonl", '{"text": 3, "label": "bad"}', TEXTS, "r.jsonl line 1: text 3, expected a text in the column text"),
-        ("r.jsonl", '["x", "bad"]', TEXTS, "r.jsonl line 1: a JSON list, expected a JSON object"),
-        *(
-            ("r.jsonl", line, TEXTS, "r.jsonl line 1: half a surrogate pair '\\ud800', expected whole characters")
-            for line in (
-                r'{"text": "\ud800", "label": "bad"}',
-                r'{"id": "\uD800", "text": "x", "label": "bad"}',
-                r'{"\ud800": "x", "label": "bad"}',
-            )
-        ),
-        (
-            "r.csv",
-            "texts,label\nx,bad\n",
-            TEXTS,
-            "r.csv line 2: columns texts, label, expected a text in the column text",
-        ),
-        ("r.csv", "text,label\nx,bad,3\n", TEXTS, "r.csv line 2: 3 fields, expected 2"),
-        ("r.csv", "text,label\nx\n", TEXTS, "r.csv line 2: 1 fields, expected 2"),
-        ("r.csv", "text,label\n", TEXTS, "r.csv: no rows, expected one labelled row or more"),
-        ("r.csv", "x,y,label\n1,big,0\n", PAIRS, "r.csv line 2: y 'big', expected a number"),
-        (
-            "r.jsonl",
-            f'{{"features": [1, {10**400}], "label": "0"}}',
-            PAIRS,
-            f"r.jsonl line 1: features[1] {10**400}, expected a number",
-        ),
-        ("r.csv", "x,label\n1,0\n", PAIRS, "r.csv line 2: 1 features, expected 2, the loop's width"),
-        ("r.csv", "x,y,label\n1,inf,0\n", PAIRS, "r.csv line 2: inf in column 1, expected finite numbers"),
-        (
-            "r.jsonl",
-            '{"x": 1, "y": 2, "label": "0"}\n{"y": 1, "x": 2, "label": "0"}',
-            PAIRS,
-            "r.jsonl line 2: columns y, x, expected those of the first row: x, y",
-        ),
-        (
-            "r.csv",
-            "id,text,label\na,x,bad\na,y,bad\n",
-            TEXTS,
-            "r.csv line 3: id 'a', expected an id of its own; line 2 has the same",
-        ),
-    ],
-)
-def test_a_bad_row_is_told_by_file_line_found_and_expected(tmp_path, name, content, signature, told):
-    with pytest.raises(InvalidRecord) as caught:
-        read_rows(rows_file(tmp_path, name, content), signature)
-    assert str(caught.value) == told
-
-
-@given(
-    st.lists(st.tuples(st.floats(allow_nan=False, allow_infinity=False), st.sampled_from("01")), min_size=1, max_size=5)
-)
-def test_numbers_survive_a_csv_file_unchanged(tmp_path_factory, rows):
-    content = "x,y,label\n" + "".join(f"{x!r},0,{label}\n" for x, label in rows)
-    read = read_rows(rows_file(tmp_path_factory.mktemp("law"), "base.csv", content), PAIRS)
-    assert [PAIRS.decode(row.inputs)[0] for row in read] == [x for x, _ in rows]
-    assert all(math.isfinite(PAIRS.decode(row.inputs)[0]) for row in read)

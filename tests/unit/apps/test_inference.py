@@ -172,6 +172,13 @@ def test_when_too_many_wait_the_next_is_told_so_and_when_to_ask_again(place, slo
     assert place.meter.refusals() == {503: 2}
 
 
+def test_few_requests_that_are_large_fill_the_line_too_until_they_are_taken(place, slow, monkeypatch):
+    monkeypatch.setattr(crew, "MOST_BYTES", 2 * len("good"))
+    answers = place.talk(lambda client: crowd(client, slow, most=5))
+    assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 503, 503]
+    assert place.talk(lambda client: crowd(client, slow, most=2))[-1].status_code == 200
+
+
 def test_a_model_that_never_answers_is_given_up_and_what_waited_behind_it_is_not_asked(place, slow):
     async def both(client: httpx.AsyncClient) -> list[httpx.Response]:
         return await asyncio.gather(client.post(INFER, **asked("0")), client.post(INFER, **asked("1")))
@@ -179,6 +186,37 @@ def test_a_model_that_never_answers_is_given_up_and_what_waited_behind_it_is_not
     for answer in place.talk(both):
         assert answer.status_code == 503
         assert answer.json() == {"error": "model: no answer within 0.5 s; try again in 1 s"}
+
+
+def test_a_text_that_takes_a_quick_model_long_holds_nobody_up(place, slow):
+    place.serve(slow, QUICK)
+
+    async def meanwhile(client: httpx.AsyncClient) -> tuple[int, bool, int]:
+        tensor = GOOD["inputs"][0] | {"data": ["good " * 20_000]}
+        asking = asyncio.create_task(client.post(INFER, json={"inputs": [tensor]}))
+        await asyncio.to_thread(slow.started.wait)
+        live = await client.get("/v2/health/live")
+        is_held = not asking.done()
+        slow.go.set()
+        return live.status_code, is_held, (await asking).status_code
+
+    assert place.talk(meanwhile) == (200, True, 200)
+
+
+def test_a_crew_that_is_told_to_end_asks_nothing_more(place, slow):
+    async def closing(client: httpx.AsyncClient) -> list[int]:
+        asking = [asyncio.create_task(client.post(INFER, **asked(str(number)))) for number in range(3)]
+        await asyncio.to_thread(slow.started.wait)
+        while place.crew.requests < 2:
+            await asyncio.sleep(0)
+        place.crew.close()
+        assert (place.crew.requests, place.crew.rows) == (0, 0)
+        slow.go.set()
+        return [answer.status_code for answer in await asyncio.gather(*asking)]
+
+    place.serve(slow, Pace(quick_rows=0))
+    assert place.talk(closing) == [200, 503, 503]
+    assert len(slow.batches) == 1
 
 
 def test_a_failing_model_is_a_fault_of_ours_and_not_worth_trying_again(place):

@@ -8,9 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,20 +19,14 @@ from click.testing import Result
 from litestar import Litestar
 from typer.testing import CliRunner
 
-from loopline.adapters.memory.log import MemoryLog
-from loopline.adapters.memory.offsets import MemoryOffsets
-from loopline.adapters.memory.outcomes import MemoryOutcomes
-from loopline.adapters.spool.batch import record_batch
 from loopline.apps.cli import query as commands
 from loopline.apps.cli.query import spelled
 from loopline.apps.http.errors import HANDLERS
 from loopline.apps.http.queries import query_routes
 from loopline.apps.wiring import FOLDER, hold
 from loopline.errors import InvalidRecord, LooplineError, NotFound, Unavailable
-from loopline.ports.offsets import Offsets
-from loopline.ports.outcome_book import OutcomeBook
-from loopline.records.settings import Settings
 from loopline.testing import factories as make
+from loopline.testing.study import Study
 
 pytestmark = pytest.mark.service
 
@@ -52,32 +44,9 @@ COMMANDS.command()(commands.query)
 COMMANDS.command()(commands.tail)
 
 
-class Stretch(NamedTuple):
-    files: tuple[Path, ...]
-    tail: pa.Table
-    firsts: tuple[int, ...] = ()
-
-
-class PartedLog(MemoryLog):
-    """A log in memory whose rows are one tail."""
-
-    def parts(self, *, tiers: tuple[str, ...] = ()) -> Stretch:
-        return Stretch((), pa.Table.from_batches([record_batch(self._rows)]))
-
-
-@dataclass(frozen=True)
-class Study:
-    """The rooms that queries look into."""
-
-    settings: Settings
-    log: PartedLog
-    outcomes: OutcomeBook
-    offsets: Offsets
-
-
 @pytest.fixture
 def study() -> Study:
-    made = Study(make.settings(), PartedLog(), MemoryOutcomes(), MemoryOffsets())
+    made = Study()
     made.log.append(
         [make.prediction(f"p{i}", f"text {i}", role="reserve" if i % 5 == 0 else "loop") for i in range(20)]
     )

@@ -13,10 +13,11 @@ from loopline.adapters.onnx.engine import OnnxEngine
 from loopline.adapters.python.engine import PythonEngine
 from loopline.adapters.sklearn.engine import SklearnEngine, package
 from loopline.adapters.subprocess.folder import CHECKS, MODEL, RunFolder
+from loopline.apps.cli.asking import why
 from loopline.apps.cli.models import app
 from loopline.apps.registration import register, register_first
 from loopline.apps.wiring import FOLDER, hold
-from loopline.errors import Conflict, InvalidRecord, NotFound
+from loopline.errors import Conflict, InvalidRecord, LooplineError, NotFound
 from loopline.orchestrate.lineage import orphans
 from loopline.records.dataset import LabelledRow
 from loopline.records.keys import entity_of
@@ -256,5 +257,11 @@ def test_the_command_adds_lists_and_shows_and_keeps_out_of_a_running_loop(home, 
     assert models("add", str(home / "model.onnx")).startswith(f"v1: {told}\naccuracy ")
     assert models("list").endswith(f"onnx  {told}\n")
     assert f"  how       {told}\n" in models("show", "v1")
+    with pytest.raises(LooplineError, match="keys"):
+        models("show", "../keys")
+    why("v1", loop=home / "loop.toml")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("model:v1  Register  ")
+    assert lines[1].strip().startswith(f"v1 was registered from {home / 'model.onnx'}: {told}; ")
     with hold(home / FOLDER), pytest.raises(Conflict, match=r"in use by process \d+, expected free; stop that one fir"):
         models("add", str(home / "model.onnx"))

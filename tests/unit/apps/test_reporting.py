@@ -154,7 +154,7 @@ BAD = [
     (good(probabilities=None, label="positive"), "label 'positive' without probabilities, expected one for each of"),
     (good(probabilities=None), "no probabilities, expected one for each of negative, neutral, positive"),
     (good(probabilities=[0.5, 0.5]), "probabilities with shape (1, 2), expected (1, 3)"),
-    (good(probabilities=[0.5, 0.25, 0.125]), "probabilities with row 0 sums to 0.875, expected 1"),
+    (good(probabilities=[0.5, 0.25, 0.125]), "probabilities with a sum of 0.875, expected 1"),
     (
         good(probabilities=[-0.5, 0.5, 1.0]),
         "probabilities with values from -0.5 to 1, expected probabilities in [0, 1]",

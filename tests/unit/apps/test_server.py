@@ -1,8 +1,11 @@
 """What ``loopline up`` refuses before it serves, and how its log tells failures."""
 
+import asyncio
 import logging
+import time
 from datetime import UTC, datetime
 
+import httpx
 import pytest
 import uvicorn
 
@@ -91,3 +94,35 @@ def test_what_loop_toml_says_of_capture_is_what_the_recorder_is_told(tmp_path, m
     server.serve(asked, root=tmp_path / ".loopline", host="127.0.0.1", port=0)
     assert len(ran) == 1
     assert read_orders(tmp_path / ".loopline").settings == asked
+
+
+@pytest.mark.slow
+def test_a_server_that_records_nothing_says_so_in_its_log_and_in_its_status(tmp_path, monkeypatch, caplog):
+    told = []
+
+    class Asked(uvicorn.Server):
+        def run(self, sockets=None):
+            shown = {"authorization": f"Bearer {(tmp_path / 'token').read_text().strip()}"}
+            told.append(asyncio.run(self.status(shown)))
+            deadline = time.monotonic() + 10
+            while not warnings() and time.monotonic() < deadline:
+                time.sleep(0.01)
+
+        async def status(self, shown):
+            transport = httpx.ASGITransport(app=self.config.app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+                return (await client.get("/api/status", headers=shown)).json()["troubles"]
+
+    def warnings():
+        return [record.getMessage() for record in caplog.records if record.name == "loopline.server"]
+
+    sentence = (
+        "LOOPLINE_CAPTURE: off: nothing that is answered is recorded, and the loop learns nothing from it, expected it "
+        "not to be set; unset it and start again"
+    )
+    monkeypatch.setenv("LOOPLINE_CAPTURE", "off")
+    monkeypatch.setattr(server.uvicorn, "Server", Asked)
+    monkeypatch.setattr(server, "_log_to_stderr", lambda: None)
+    server.serve(make.settings(), root=tmp_path, host="127.0.0.1", port=0)
+    assert told == [[sentence]]
+    assert warnings() == [sentence]

@@ -15,6 +15,7 @@ from uvicorn.server import ServerState
 from loopline.adapters.memory.clock import ManualClock
 from loopline.adapters.memory.counters import MemoryCounters
 from loopline.adapters.memory.engine import MemoryEngine, linear
+from loopline.apps.http import shortway
 from loopline.apps.http.admission import Admission
 from loopline.apps.http.crew import Crew
 from loopline.apps.http.endpoint import Endpoint, Incoming
@@ -176,6 +177,52 @@ def test_short_and_long_answers_leave_in_the_order_of_their_requests(rig, kinds,
         _, found, heard = heard.partition(b'"id":"r%d"' % number)
         assert found
     assert b"HTTP/1.1" not in heard
+
+
+def test_more_than_a_turns_worth_of_requests_is_answered_in_parts_and_others_have_their_turn_between(rig):
+    async def crowding() -> list[int]:
+        line, heard = Line(rig), list[int]()
+        line.connection.data_received(b"".join(post(b"r%d" % number) for number in range(10)))
+        for _ in range(4):
+            await asyncio.sleep(0)
+            heard.append(line.pipe.written.count(b"HTTP/1.1 200"))
+        await line.end()
+        return heard
+
+    assert asyncio.run(crowding()) == [4, 8, 10, 10]  # four rows take a millisecond, as the model's pace says
+
+
+def test_refusals_have_their_turns_too(rig, monkeypatch):
+    monkeypatch.setattr(shortway, "LEAST_SHARE", 1 / 2)
+
+    async def crowding() -> int:
+        line = Line(rig)
+        line.connection.data_received(post(b"a").replace(b"Bearer t", b"Bearer x") * 3)
+        await asyncio.sleep(0)
+        heard = line.pipe.written.count(b"HTTP/1.1 401")
+        await line.end()
+        return heard
+
+    assert asyncio.run(crowding()) == 2
+
+
+def test_what_a_connection_still_waits_for_is_answered_before_its_long_request_and_others_keep_their_turn(rig):
+    async def mixing() -> tuple[bytes, bytes]:
+        other, line = Line(rig), Line(rig)
+        other.connection.data_received(b"".join(post(b"o%d" % number) for number in range(9)))
+        line.connection.data_received(post(b"a") + long(b"b") + post(b"c"))
+        early = other.pipe.written
+        await turns()
+        found = line.pipe.written
+        assert other.pipe.written.count(b"HTTP/1.1 200") == 9
+        await other.end()
+        await line.end()
+        return early, found
+
+    early, heard = asyncio.run(mixing())
+    assert early == b""
+    places = [heard.index(b'"id":"%c"' % name) for name in b"abc"]
+    assert places == sorted(places)
 
 
 def expired(rig: Rig, *parts: bytes, seconds: float, unsent: int = 0) -> Pipe:

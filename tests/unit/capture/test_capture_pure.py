@@ -1,5 +1,6 @@
 """Reserve, sampling, accounting and frames: pure, so told as laws."""
 
+import hmac
 from collections import Counter
 
 import msgspec
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from loopline.capture.accounting import correction, dropped, live, live_rows, shares
 from loopline.capture.framing import exchanges_in, framed
-from loopline.capture.reserve import role_of
+from loopline.capture.reserve import Sealing, role_of
 from loopline.capture.sampling import is_sampled
 from loopline.testing.exchanges import exchange, failed_exchange, table_exchange, turn
 
@@ -42,6 +43,13 @@ def test_the_keyed_hash_is_the_standard_one():
     fox = "The quick brown fox jumps over the lazy dog"
     assert role_of(fox, secret=b"key", share=0.96773) == "reserve"
     assert role_of(fox, secret=b"key", share=0.96772) == "loop"
+
+
+@given(st.text(), st.binary(max_size=200), proportions)
+def test_the_prepared_hash_is_the_librarys_for_keys_of_any_length(group, secret, share):
+    keyed = hmac.digest(secret, group.encode("utf-8", "surrogatepass"), "sha256")
+    role = "reserve" if (int.from_bytes(keyed[:8], "big") >> 11) / 2**53 < share else "loop"
+    assert Sealing(secret, share=share).roles([group, group]) == [role, role]
 
 
 def test_sampling_keeps_its_share_and_its_choice():

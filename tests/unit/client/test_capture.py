@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from array import array
 from datetime import UTC, datetime
 from itertools import count
@@ -20,7 +21,8 @@ from loopline_client.lines import new_id
 
 def law(log: Capture) -> bool:
     counts = log.counts
-    return counts.accepted == counts.sent + counts.refused + counts.dropped + counts.waiting
+    settled = counts.sent + counts.refused + counts.dropped
+    return min(counts) >= 0 and counts.accepted == settled + counts.waiting
 
 
 def test_two_lines_are_enough(ear):
@@ -327,3 +329,23 @@ def test_a_program_that_ends_without_a_word_sends_what_waits(ear):
     source = str(Path(loopline_client.__file__).parents[1])
     subprocess.run([sys.executable, "-c", program, source, ear.url], check=True)
     assert len(ear.taken) == 10
+
+
+@pytest.mark.parametrize("spool", [False, True])
+def test_a_system_that_gives_no_thread_at_first_upsets_neither_caller_nor_account(ear, tmp_path, monkeypatch, spool):
+    real, refusals = threading.Thread.start, [False, True, True] if spool else [True, True]
+
+    def start(thread):
+        if thread.name == "loopline-client" and refusals and refusals.pop(0):
+            raise RuntimeError("can't start new thread")
+        real(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    log = Capture(ear.url, loop="router", version="v1", spool=str(tmp_path) if spool else None)
+    for number in range(50):
+        log("x", proba=[1.0], id=str(number))
+        assert law(log)
+        assert log.counts.dropped == 0
+    assert log.close(timeout=30)
+    assert log.counts == (50, 50, 0, 0, 0)
+    assert sorted(int(line["id"]) for line in ear.lines) == list(range(50))

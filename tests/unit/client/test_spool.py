@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
@@ -259,3 +260,22 @@ def test_a_child_that_lives_on_does_not_keep_what_its_parent_left(tmp_path, ear,
     os.close(end)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert [line["id"] for line in ear.lines] == ["parent"]
+
+
+def test_what_comes_just_before_a_hasty_close_is_on_the_disk_though_the_server_hangs(tmp_path, ear):
+    let_go = threading.Event()
+    ear.answers.append(lambda given: (let_go.wait(30), ear.all_taken(given))[1])
+    log = Capture(ear.url, loop="router", version="v1", spool=str(tmp_path))
+    try:
+        log("x", proba=[1.0], id="first")
+        until(lambda: ear.heard, "nothing was sent")
+        for number in range(20):  # the first of them wakes the thread that writes, the others come while it rests
+            log("x", proba=[1.0], id=f"late-{number}")
+            time.sleep(0.001)
+        assert not log.close(timeout=0)
+        found = "".join(left(tmp_path))
+        assert [number for number in range(20) if f'late-{number}"' not in found] == []
+        assert log.counts == (21, 0, 0, 0, 21)
+    finally:
+        let_go.set()
+        assert log._sender.close(30)

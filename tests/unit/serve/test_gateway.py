@@ -195,6 +195,7 @@ def test_a_version_can_be_held_beside_those_of_the_split_and_let_go_again(house)
     assert house.split("v1", challenger="v2", basis_points=10_000)
     assert {house.ask(group=f"user-{n}").version.name for n in range(9)} == {"v2"}
     assert who(house.ask("good", version="v3")) == ("v3", "direct")
+    assert [version.name for version in house.gateway.table.versions] == ["v1", "v2", "v3"]
     house.gateway.release("v3")
     with pytest.raises(NotFound, match="no loaded version 'v3'; known: v1, v2"):
         house.ask("good", version="v3")

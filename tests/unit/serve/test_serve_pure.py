@@ -1,9 +1,11 @@
 """Informativeness, routing, tables and verification: arrays and records in, arrays and records out."""
 
+import base64
 import math
 from datetime import timedelta
 from functools import partial
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -149,6 +151,23 @@ def test_a_canary_is_followed_by_the_incumbent_and_the_incumbent_by_nobody():
     assert found == {(("v1", "incumbent"),), (("v2", "canary"), ("v1", "incumbent"))}
 
 
+def test_what_the_challenger_does_not_give_is_refused_to_its_own_share_only():
+    giving = {name: one._replace(gives=frozenset({"members"})) for name, one in TABLE.loaded.items()}
+    table = TABLE._replace(loaded=giving | {"v2": TABLE.loaded["v2"]})
+    found = dict[str, int]()
+    for key in map(str, range(50)):
+        arms = [what.arm for _, what in attempts(TABLE, question=asked(key))]
+        question = asked(key)._replace(extras=frozenset({"members"}))
+        if arms == ["incumbent"]:
+            ((one, _),) = attempts(table, question=question)
+            assert one.version.name == "v1"
+        else:
+            with pytest.raises(InvalidRecord, match="outputs: members, which version v2 does not give"):
+                attempts(table, question=question)
+        found[arms[0]] = found.get(arms[0], 0) + 1
+    assert found.keys() == {"incumbent", "canary"}
+
+
 def test_a_named_version_is_asked_directly_and_alone():
     ((one, what),) = attempts(TABLE, question=asked(version="v0"))
     assert (one.version.name, what.arm, what.reason) == ("v0", "direct", "asked by name")
@@ -269,6 +288,14 @@ def test_a_version_that_may_wait_for_others_is_never_answered_on_the_spot(engine
     assert found.pace.quick_rows == 0
 
 
+def test_images_are_never_answered_on_the_spot_since_a_few_bytes_may_hold_millions_of_pixels():
+    images = msgspec.structs.replace(SIGNATURE, input="image", preprocessing="gray-2x2-flat-raw.v1")
+    pixel = base64.b64encode(b"an image").decode()
+    checks = msgspec.json.encode({"rows": [pixel] * 2, "probabilities": [(0.2, 0.3, 0.5)] * 2})
+    version = loaded("v1")._replace(version=model_version("v1", signature=images))
+    assert verified(version, checks=checks, signature=images, timer=timed(10)).pace.quick_rows == 0
+
+
 def test_a_version_that_takes_as_long_for_rows_together_is_not_asked_in_batches():
     found = verified(loaded("v1"), checks=CHECKS, signature=SIGNATURE, timer=timed(*[1_000_000] * 5, 1_900_000))
     assert not found.pace.is_batched
@@ -315,7 +342,7 @@ def test_broken_checks_are_told_apart(content, message):
         ([0.5, 0.5], r"shape \(2,\), expected \(1, 2\)"),
         ([[np.nan, 0.5]], "values from nan to nan, expected probabilities"),
         ([[-0.1, 1.1]], "values from -0.1 to 1.1, expected probabilities"),
-        ([[0.5, 0.4]], "row 0 sums to 0.9, expected 1"),
+        ([[0.5, 0.4]], "a sum of 0.9, expected 1"),
     ],
 )
 def test_what_is_no_distribution_is_a_failure_of_the_model(p, message):

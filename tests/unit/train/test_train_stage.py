@@ -130,8 +130,8 @@ class Says:
     ("said", "told"),
     [
         ((-2.0, 0.5, 2.5), r"values from -2 to 2.5, expected probabilities in \[0, 1\]"),
-        ((0.5, 0.5, 0.5), "row 0 sums to 1.5, expected 1"),
-        ((0.0, 0.0, 0.0), "row 0 sums to 0, expected 1"),
+        ((0.5, 0.5, 0.5), "a sum of 1.5, expected 1"),
+        ((0.0, 0.0, 0.0), "a sum of 0, expected 1"),
     ],
 )
 def test_a_version_that_gives_no_probabilities_is_refused_before_it_is_judged(said, told):

@@ -11,6 +11,7 @@ from loopline.errors import NotFound
 from loopline.ports.prediction_log import Appended, PoolRows, ReserveRow, Scores
 from loopline.records.ids import PredictionId
 from loopline.records.prediction import Prediction
+from loopline.records.predictions import Predictions
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LIVE = ("incumbent", "canary")
@@ -29,7 +30,7 @@ class MemoryLog:
         self._rows: list[Prediction] = []
         self._index: dict[PredictionId, int] = {}
 
-    def append(self, predictions: Sequence[Prediction]) -> Appended:
+    def append(self, predictions: Sequence[Prediction] | Predictions) -> Appended:
         """Store those not yet held."""
         with self._lock:
             before = len(self._rows)

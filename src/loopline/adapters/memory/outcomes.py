@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from threading import Lock
 
-from loopline.errors import Conflict
 from loopline.ports.prediction_log import Appended
 from loopline.records.ids import LoopName, PredictionId
-from loopline.records.outcome import Outcome
+from loopline.records.outcome import Outcome, check_same
 
 
 class MemoryOutcomes:
@@ -22,11 +21,7 @@ class MemoryOutcomes:
             held = dict(self._held.get(loop, {}))
             before = len(held)
             for outcome in outcomes:
-                first = held.setdefault(outcome.id, outcome)
-                if (first.prediction, first.label, first.source) != (outcome.prediction, outcome.label, outcome.source):
-                    found, expected = f"{outcome.label!r} of {outcome.prediction}", "what this id stands for"
-                    remedy = f"it is {first.label!r} of {first.prediction}; give a new report an id of its own"
-                    raise Conflict(f"outcome {outcome.id}", found=found, expected=expected, remedy=remedy)
+                check_same(outcome, held=held.setdefault(outcome.id, outcome))
             self._held[loop] = held
         stored = len(held) - before
         return Appended(stored, len(outcomes) - stored)

@@ -1,5 +1,6 @@
-"""Where a bucket is, read from ``OBJECT_STORE``. Imports nothing, so that asking is free."""
+"""Where a bucket is, read from ``OBJECT_STORE``. Imports no client, so that asking is free."""
 
+import re
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -30,7 +31,7 @@ def is_remote(url: str) -> bool:
     """
     if url and urlsplit(url).scheme not in (*SCHEMES, "file"):
         expected = "s3://BUCKET/PREFIX, gs://, az://, oss:// or file:///FOLDER"
-        raise InvalidRecord("OBJECT_STORE", found=repr(url), expected=expected)
+        raise InvalidRecord("OBJECT_STORE", found=_shown(url), expected=expected)
     return urlsplit(url).scheme in SCHEMES
 
 
@@ -44,6 +45,10 @@ def read_address(url: str) -> Address:
     if not is_remote(url) or not parts.netloc or "@" in parts.netloc or parts.query:
         expected = "SCHEME://BUCKET or SCHEME://BUCKET/PREFIX"
         remedy = "credentials and options come from the environment"
-        shown = url.replace(parts.netloc.rpartition("@")[0] or "\0", "***")
-        raise InvalidRecord("OBJECT_STORE", found=repr(shown), expected=expected, remedy=remedy)
+        raise InvalidRecord("OBJECT_STORE", found=_shown(url), expected=expected, remedy=remedy)
     return Address(parts.scheme, parts.netloc, unquote(parts.path).strip("/"))
+
+
+def _shown(url: str) -> str:
+    """The URL without what may be a password."""
+    return repr(re.sub(r"(?<=//).*(?=@)", "***", url))

@@ -5,7 +5,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -95,19 +95,26 @@ class LocalCopies:
     def _push_out(self) -> None:
         """Remove the longest unused while there are too many, and what a dead process left half-written."""
         with self._locked():
-            found = [(path.stat(), path) for path in self._folder.glob("*/*")]
+            found = list(_files(self._folder))
             total = sum(stat.st_size for stat, _ in found)
             for stat, path in sorted(found, key=lambda each: (each[0].st_atime_ns, each[1])):
                 is_half = path.parent == self._incoming
                 used = stat.st_mtime if is_half else stat.st_atime
                 if abs(time.time() - used) > KEEP_SECONDS and (is_half or total > self._size):
                     self._verified.pop(Digest(path.name), None)
-                    path.unlink()
+                    path.unlink(missing_ok=True)
                     total -= stat.st_size
 
     def _unwritable(self, error: OSError) -> Unavailable:
         reason = f"cannot keep local copies under {self._folder}: {error.strerror}"
         return Unavailable("object store", reason=reason, remedy="check its space and its rights")
+
+
+def _files(folder: Path) -> Iterator[tuple[os.stat_result, Path]]:
+    """The files in its folders; one that another process takes away meanwhile is none."""
+    for path in folder.glob("*/*"):
+        with suppress(FileNotFoundError):
+            yield path.stat(), path
 
 
 def _write(chunks: Iterable[bytes], *, file: BinaryIO) -> str:

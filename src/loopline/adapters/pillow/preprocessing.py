@@ -1,6 +1,7 @@
 """How the bytes of an image become numbers: named, bounded, and the same everywhere."""
 
 import re
+import struct
 from collections.abc import Sequence
 from io import BytesIO
 from typing import Any, NamedTuple
@@ -86,7 +87,7 @@ def _decoded(content: bytes, wanted: Preprocessing, *, thing: str) -> Any:
             turned = ImageOps.exif_transpose(image).convert(MODES[wanted.mode])
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise Unreadable(thing, found=str(error), expected=expected) from error
-    except (OSError, SyntaxError, ValueError, EOFError, KeyError, TypeError) as error:
+    except (OSError, SyntaxError, ValueError, EOFError, KeyError, TypeError, struct.error) as error:
         if isinstance(error, InvalidRecord):
             raise
         found = f"{len(content)} bytes that cannot be read ({type(error).__name__})"

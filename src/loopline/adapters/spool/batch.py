@@ -1,21 +1,15 @@
 """One flushed batch of predictions as an Arrow record batch, and back."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from itertools import chain
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from msgspec.structs import astuple
-from numpy.typing import NDArray
 
 from loopline.errors import InvalidRecord
 from loopline.records.ids import Digest, LoopName, PredictionId, VersionName
 from loopline.records.prediction import Prediction
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
+from loopline.records.predictions import EPOCH, FLOAT32, LISTED, MICROSECOND, PACKED, Lists, Predictions
 
 SCHEMA = pa.schema(
     [
@@ -47,24 +41,16 @@ SCHEMA = pa.schema(
     ]
 )
 """Of every batch and every segment that is written. Columns are only ever added, at the end."""
-PACKED = ("members", "embedding")
-"""float32 bytes in a record, numbers in a column, so that a query can compute with them."""
-DERIVED = {"at_us", "top", "probabilities", *PACKED}
-PLAIN = tuple(name for name in SCHEMA.names if name not in DERIVED)
-FIELDS = Prediction.__struct_fields__
 KINDS = {field.name: field.type for field in SCHEMA}
-FLOAT32 = np.dtype("<f4")
 
 
-def record_batch(predictions: Sequence[Prediction]) -> pa.RecordBatch:
+def record_batch(predictions: Sequence[Prediction] | Predictions) -> pa.RecordBatch:
     """The predictions as columns. Raises InvalidRecord when a value has no place in its column."""
     try:
-        values = dict(zip(FIELDS, zip(*map(astuple, predictions), strict=True), strict=bool(predictions)))
-        columns = {name: _plain(values.get(name, ()), KINDS[name]) for name in PLAIN}
-        columns["at_us"] = pa.array([(at - EPOCH) // MICROSECOND for at in values.get("at", ())], pa.int64())
-        columns["probabilities"], columns["top"] = _distributions(values.get("probabilities", ()))
-        for name in PACKED:
-            columns[name] = _floats(values.get(name, ()), name)
+        values = Predictions.of(predictions).columns
+        columns = {name: _plain(values[name], KINDS[name]) for name in SCHEMA.names if name not in {"top", *LISTED}}
+        columns |= {name: _lists(values[name]) for name in LISTED}
+        columns["top"] = _tops(values["probabilities"])
         return pa.RecordBatch.from_arrays([columns[name] for name in SCHEMA.names], schema=SCHEMA)
     except (pa.ArrowException, UnicodeError, OverflowError, TypeError, ValueError) as error:
         found = f"a value that is not storable ({error})"
@@ -73,36 +59,26 @@ def record_batch(predictions: Sequence[Prediction]) -> pa.RecordBatch:
 
 def _plain(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
     """The values as they are; of a text that all rows share, its bytes are written once and copied."""
-    if values and isinstance(values[0], str) and values.count(values[0]) == len(values):
+    if len(values) and isinstance(values[0], str) and values.count(values[0]) == len(values):
         return pa.repeat(pa.scalar(values[0], kind), len(values))
     return pa.array(values, kind)
 
 
-def _distributions(rows: Sequence[tuple[float, ...]]) -> tuple[pa.Array, pa.Array]:
-    """The distributions, and the largest of each; 0 of an empty one."""
-    sizes = np.fromiter(map(len, rows), np.int64, len(rows))
-    flat = np.fromiter(chain.from_iterable(rows), np.float64, int(sizes.sum()))
-    if len(rows) and sizes[0] and (sizes == sizes[0]).all():
-        top = flat.reshape(len(rows), -1).max(axis=1)
-    else:
-        top = np.array([max(row, default=0.0) for row in rows], np.float64)
-    return _lists(sizes, flat), pa.array(top.astype(np.float32))
-
-
-def _floats(rows: Sequence[bytes], name: str) -> pa.Array:
-    """Lists of float32, from their bytes."""
-    sizes = np.fromiter(map(len, rows), np.int64, len(rows))
-    if (sizes % FLOAT32.itemsize).any():
-        raise ValueError(f"{name} of {int(sizes[sizes % FLOAT32.itemsize > 0][0])} bytes, which is no row of float32")
-    return _lists(sizes // FLOAT32.itemsize, np.frombuffer(b"".join(rows), FLOAT32))
-
-
-def _lists(sizes: NDArray[np.int64], flat: NDArray[np.generic]) -> pa.Array:
-    offsets = np.zeros(len(sizes) + 1, np.int64)
-    np.cumsum(sizes, out=offsets[1:])
+def _lists(lists: Lists) -> pa.Array:
+    offsets = np.zeros(len(lists.sizes) + 1, np.int64)
+    np.cumsum(lists.sizes, out=offsets[1:])
     if offsets[-1] > np.iinfo(np.int32).max:
         raise OverflowError(f"{offsets[-1]} numbers in one column of one batch")
-    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), pa.array(flat))
+    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), pa.array(lists.values))
+
+
+def _tops(p: Lists) -> pa.Array:
+    """The largest of each row's numbers; 0 without any."""
+    tops = np.zeros(len(p.sizes), np.float32)
+    starts = np.cumsum(p.sizes) - p.sizes
+    if (filled := p.sizes > 0).any():
+        tops[filled] = np.maximum.reduceat(p.values, starts[filled])
+    return pa.array(tops)
 
 
 def conformed(batch: pa.RecordBatch) -> pa.RecordBatch:

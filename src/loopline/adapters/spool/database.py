@@ -7,6 +7,7 @@ from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
 
+import msgspec
 import pyarrow as pa
 from blake3 import blake3
 
@@ -109,6 +110,8 @@ def connect(path: Path) -> sqlite3.Connection:
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
+            # Some builds write zeros over each page that is freed; here the next rows are written over it.
+            connection.execute("PRAGMA secure_delete = FAST")
             _create(connection)
         except BaseException:
             connection.close()
@@ -156,6 +159,12 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 def read_state(connection: sqlite3.Connection) -> State:
     """What is sealed, as this connection sees it."""
     return State._make(connection.execute(STATE).fetchone())
+
+
+def as_json(ids: pa.StringArray) -> str:
+    """The ids for ``json_each``, a third of the cost of a statement for each; empty when they cannot be had so."""
+    text = msgspec.json.encode(ids.to_pylist()).decode()
+    return "" if "\\u0000" in text else text  # SQLite promises nothing about this letter in JSON
 
 
 def write_batch(connection: sqlite3.Connection, batch: pa.RecordBatch, *, first: int) -> None:

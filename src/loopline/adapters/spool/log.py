@@ -6,14 +6,13 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
-import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from loopline.adapters.spool import views
 from loopline.adapters.spool.batch import record_batch
 from loopline.adapters.spool.catalogue import Catalogue, Segments
-from loopline.adapters.spool.database import LAST, Spool, read_state, write_batch
+from loopline.adapters.spool.database import LAST, Spool, as_json, read_state, write_batch
 from loopline.adapters.spool.reading import Parts, Reader
 from loopline.adapters.spool.sealing import COUNT, Sealer
 from loopline.adapters.spool.segments import Missing, SegmentFiles
@@ -24,6 +23,7 @@ from loopline.ports.object_store import ObjectStore
 from loopline.ports.prediction_log import Appended, PoolRows, ReserveRow, Scores
 from loopline.records.ids import LoopName, PredictionId
 from loopline.records.prediction import Prediction
+from loopline.records.predictions import Predictions
 from loopline.records.segment import Segment, Tier
 
 INSERT_ALL = "INSERT OR IGNORE INTO ids SELECT value, ? + key FROM json_each(?)"
@@ -66,7 +66,7 @@ class SpoolLog:
                 self.close()
                 raise
 
-    def append(self, predictions: Sequence[Prediction]) -> Appended:
+    def append(self, predictions: Sequence[Prediction] | Predictions) -> Appended:
         """Store those not yet held; on the disk when it returns. Ids whose segment was deleted are not held."""
         batch = record_batch(predictions)
         while True:
@@ -79,7 +79,7 @@ class SpoolLog:
             with self._spool.writes() as writer:
                 # What was sealed a moment ago has left, or is leaving, the ids that are looked through here.
                 if self._catalogue.seen(read_state(writer).generation) is segments:
-                    return _insert(writer, batch, predictions, held=held)
+                    return _insert(writer, batch, held=held)
             self._reader.segments()
 
     def find(self, prediction: PredictionId) -> Prediction:
@@ -162,30 +162,25 @@ class SpoolLog:
         return {name for segment in segments.held for name in self.files.known(segment, ids)}
 
 
-def _insert(
-    writer: sqlite3.Connection, batch: pa.RecordBatch, predictions: Sequence[Prediction], *, held: set[str]
-) -> Appended:
+def _insert(writer: sqlite3.Connection, batch: pa.RecordBatch, *, held: set[str]) -> Appended:
     """Store the rows whose ids are new."""
-    end = writer.execute(LAST).fetchone()[0]
+    end, ids = writer.execute(LAST).fetchone()[0], batch.column("id")
     new: Sequence[int]
-    if not held and _are_new(writer, batch.column("id"), first=end + 1):
-        new = range(len(predictions))
+    if not held and _are_new(writer, ids, first=end + 1):
+        new = range(len(ids))
     else:
-        new = _each_new(writer, predictions, first=end + 1, held=held)
+        new = _each_new(writer, ids.to_pylist(), first=end + 1, held=held)
     if new:
-        kept = batch if len(new) == len(predictions) else batch.take(pa.array(new, pa.int64()))
+        kept = batch if len(new) == len(ids) else batch.take(pa.array(new, pa.int64()))
         write_batch(writer, kept, first=end + 1)
         writer.executemany(COUNT, sorted(Counter(kept.column("arm").to_pylist()).items()))
-    return Appended(stored=len(new), repeated=len(predictions) - len(new))
+    return Appended(stored=len(new), repeated=len(ids) - len(new))
 
 
 def _are_new(writer: sqlite3.Connection, ids: pa.StringArray, *, first: int) -> bool:
-    """Whether all ids are new, and now held; when some are not, nothing is changed.
-
-    One statement for all is a third of the cost of one for each.
-    """
-    text = msgspec.json.encode(ids.to_pylist()).decode()
-    if "\\u0000" in text:  # SQLite promises nothing about this letter in JSON
+    """Whether all ids are new, and now held; when some are not, or it is not known, nothing is changed."""
+    text = as_json(ids)
+    if not text:
         return False
     writer.execute("SAVEPOINT ids")
     is_new = writer.execute(INSERT_ALL, (first, text)).rowcount == len(ids)
@@ -195,12 +190,10 @@ def _are_new(writer: sqlite3.Connection, ids: pa.StringArray, *, first: int) -> 
     return is_new
 
 
-def _each_new(
-    writer: sqlite3.Connection, predictions: Sequence[Prediction], *, first: int, held: set[str]
-) -> list[int]:
+def _each_new(writer: sqlite3.Connection, ids: Sequence[str], *, first: int, held: set[str]) -> list[int]:
     """The rows with new ids; of equal ids the first."""
     new: list[int] = []
-    for row, prediction in enumerate(predictions):
-        if prediction.id not in held and writer.execute(INSERT, (prediction.id, first + len(new))).rowcount:
+    for row, name in enumerate(ids):
+        if name not in held and writer.execute(INSERT, (name, first + len(new))).rowcount:
             new.append(row)
     return new

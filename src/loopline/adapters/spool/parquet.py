@@ -17,7 +17,7 @@ COLUMNS = SCHEMA.append(pa.field("offset", pa.int32()))
 GROUP_ROWS = 32_768
 GROUP_BYTES = 32 << 20
 """A row group is what one read decodes at least: small enough to find one id in, large enough to pack well."""
-FAST, THOROUGH = 3, 15
+FAST, THOROUGH = 1, 15
 """Levels of zstd: for what is sealed while predictions arrive, and for the archive."""
 WORDS = ["loop", "model", "artifact", "signature", "arm", "role", "label", "failure", "reason"]
 """Columns of few distinct values, which are written once a row group."""

@@ -5,25 +5,27 @@ Whoever comes after a crash reads the manifest and does what is left to do: a ro
 its readers, never in neither, never in both.
 """
 
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from threading import Lock
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from blake3 import blake3
 
-from loopline.adapters.spool.batch import EPOCH, MICROSECOND
 from loopline.adapters.spool.catalogue import Catalogue, lane_last
-from loopline.adapters.spool.database import LAST, Span, Spool, fetch
+from loopline.adapters.spool.database import LAST, Span, Spool, as_json, fetch
 from loopline.adapters.spool.parquet import COLUMNS, FAST, pack
 from loopline.adapters.spool.tail import QUARANTINE, Gone, Tail, is_corrupt
 from loopline.errors import Conflict, Unavailable
 from loopline.ports.manifest import Manifest
 from loopline.ports.object_store import ObjectStore
 from loopline.records.ids import Digest
+from loopline.records.predictions import EPOCH, MICROSECOND
 from loopline.records.segment import Segment
 
 SEAL_BYTES = 256 << 20
@@ -36,6 +38,8 @@ LANE_END = 1 << 62
 COUNT = "INSERT INTO tally VALUES (?, ?) ON CONFLICT (arm) DO UPDATE SET rows = rows + excluded.rows"
 SWITCH = "UPDATE state SET value = max(value, ?) WHERE name = 'sealed'"
 CHANGED = "UPDATE state SET value = value + 1 WHERE name = 'generation'"
+FORGET_ALL = "DELETE FROM ids WHERE position <= ? AND id IN (SELECT value FROM json_each(?))"
+FORGET = "DELETE FROM ids WHERE position <= ? AND id = ?"
 DOOM = "INSERT OR REPLACE INTO doomed VALUES (?, ?)"
 
 
@@ -86,7 +90,7 @@ class Sealer:
                 return None
             sealed = self._store(chosen, now=now)
             self._switch((), end=lane_last(sealed))
-            self._trim()
+            self._trim({first: batch.column("id") for first, batch in chosen.batches})
             return sealed
 
     def _choose(self, rows: int) -> Chosen | None:
@@ -171,24 +175,27 @@ class Sealer:
             writer.execute(SWITCH, (end,))
             writer.execute(CHANGED)
 
-    def _trim(self) -> None:
-        """Remove the hot rows that are sealed, and their ids, a slice at a time: appends go on in between."""
+    def _trim(self, known: Mapping[int, pa.StringArray] = MappingProxyType({})) -> None:
+        """Remove the hot rows that are sealed, and their ids, a slice at a time: appends go on in between.
+
+        ``known``: the ids of batches that need not be read again, by first position.
+        """
         sealed = self._spool.state().sealed
         for slice_ in _slices(self._tail.spans(after=0, until=sealed)):
-            loaded = [(span, batch) for span in slice_ if (batch := self._healthy(span)) is not None]
+            found = [(span, known[span.first] if span.first in known else self._ids(span)) for span in slice_]
             with self._spool.writes() as writer:
-                for span, batch in loaded:
-                    ids = ((name, span.last) for name in batch.column("id").to_pylist())
-                    writer.executemany("DELETE FROM ids WHERE id = ? AND position <= ?", ids)
-                    writer.execute("DELETE FROM batches WHERE first = ?", (span.first,))
+                for span, ids in found:
+                    if ids is not None:
+                        _forget(writer, ids, until=span.last)
+                        writer.execute("DELETE FROM batches WHERE first = ?", (span.first,))
 
-    def _healthy(self, span: Span) -> pa.RecordBatch | None:
-        """The batch; None when another process removed it, or when it is damaged: then it is removed here."""
+    def _ids(self, span: Span) -> pa.StringArray | None:
+        """Of the batch; None when another process removed it, or when it is damaged: then it is removed here."""
         with suppress(Gone):
             batch = self._tail.load(span)
-            if batch is None:
-                self._bury(span)
-            return batch
+            if batch is not None:
+                return batch.column("id")
+            self._bury(span)
         return None
 
     def _bury(self, span: Span) -> None:
@@ -202,6 +209,14 @@ class Sealer:
         except Unavailable as error:
             if not is_corrupt(error):  # where the file itself is broken at this place, the batch stays, and is not read
                 raise
+
+
+def _forget(writer: sqlite3.Connection, ids: pa.StringArray, *, until: int) -> None:
+    """Let go of the ids whose rows lie no further than this."""
+    if text := as_json(ids):
+        writer.execute(FORGET_ALL, (until, text))
+    else:
+        writer.executemany(FORGET, [(until, name) for name in ids.to_pylist()])
 
 
 def _slices(spans: list[Span]) -> Iterator[list[Span]]:

@@ -1,5 +1,6 @@
 """The engine of the state database: opened, brought up to date, and safe to share between threads and processes."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from sqlite3 import Connection as SqliteConnection
@@ -8,12 +9,15 @@ from sqlalchemy import Connection, Engine, Table, create_engine, event, func, in
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 
-from loopline.errors import Conflict, InvalidRecord, Unavailable
+from loopline.errors import Conflict, InvalidRecord, LooplineError, Unavailable
 
 HEAD = "0002"
 """The newest revision in ``migrations/versions``."""
 BUSY_SECONDS = 30.0
 """How long a writer waits for another before it gives up."""
+_FULL = re.compile(r"disk is full|disk I/O error|No space left")
+"""As SQLite and PostgreSQL say it; SQLite says the second when there is no room for the file beside the database."""
+_DAMAGED = re.compile(r"malformed")
 _WRITER = 0x6C6F6F70
 """Key of PostgreSQL's advisory lock: the one writer at a time that SQLite has by nature."""
 
@@ -24,12 +28,12 @@ def open_database(url: str) -> Engine:
     Raises InvalidRecord for a URL that names no database, Conflict for a schema that is newer than this code,
     Unavailable when the database does not open.
     """
+    shown = _shown(url)
     try:
-        shown = make_url(url).render_as_string(hide_password=True)
-    except ArgumentError as error:
-        expected = "sqlite:///FILE or postgresql://USER@HOST/NAME"
-        raise InvalidRecord("database URL", found=repr(url), expected=expected) from error
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS} if url.startswith("sqlite") else {})
+        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS} if url.startswith("sqlite") else {})
+    except ModuleNotFoundError as error:
+        reason, remedy = f"its driver {error.name} is not installed", "install loopline[postgres]"
+        raise Unavailable(f"database {shown}", reason=reason, remedy=remedy) from error
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _configure)
         event.listen(engine, "begin", _begin)
@@ -37,11 +41,25 @@ def open_database(url: str) -> Engine:
         _migrate(engine, shown)
     except DatabaseError as error:
         engine.dispose()
-        raise Unavailable(f"database {shown}", reason=str(error.orig), remedy="check the URL and its rights") from error
-    except Conflict:
+        reason, remedy = str(error.orig), _remedy(error, otherwise="check the URL and its rights")
+        raise Unavailable(f"database {shown}", reason=reason, remedy=remedy) from error
+    except LooplineError:
         engine.dispose()
         raise
     return engine
+
+
+def _shown(url: str) -> str:
+    """The URL without its password. Raises InvalidRecord unless it names a database of a known kind."""
+    expected = "sqlite:///FILE or postgresql://USER@HOST/NAME"
+    try:
+        place = make_url(url)
+    except ArgumentError as error:
+        raise InvalidRecord("database URL", found=repr(url), expected=expected) from error
+    shown = place.render_as_string(hide_password=True)
+    if place.get_backend_name() not in ("sqlite", "postgresql"):
+        raise InvalidRecord("database URL", found=repr(shown), expected=expected)
+    return shown
 
 
 @contextmanager
@@ -78,8 +96,17 @@ def insert_new(connection: Connection, table: Table, values: Mapping[str, object
 def _explained() -> Iterator[None]:
     try:
         yield
-    except OperationalError as error:
-        raise Unavailable("database", reason=str(error.orig), remedy="nothing was changed, try again") from error
+    except DatabaseError as error:
+        if not isinstance(error, OperationalError) and not _DAMAGED.search(str(error.orig)):
+            raise
+        remedy = _remedy(error, otherwise="nothing was changed, try again")
+        raise Unavailable("database", reason=str(error.orig), remedy=remedy) from error
+
+
+def _remedy(error: DatabaseError, *, otherwise: str) -> str:
+    """What a person can do about it."""
+    known = ((_FULL, "free some space on its disk; nothing was changed"), (_DAMAGED, "restore it from a copy"))
+    return next((remedy for symptom, remedy in known if symptom.search(str(error.orig))), otherwise)
 
 
 def _configure(connection: SqliteConnection, _: object) -> None:

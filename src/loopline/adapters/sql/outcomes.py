@@ -8,10 +8,9 @@ from sqlalchemy import Connection, Engine, Row, func, insert, select
 from loopline.adapters.sql.codec import microseconds, moment
 from loopline.adapters.sql.database import reading, writing
 from loopline.adapters.sql.tables import OUTCOME
-from loopline.errors import Conflict
 from loopline.ports.prediction_log import Appended
 from loopline.records.ids import LoopName, PredictionId
-from loopline.records.outcome import Outcome
+from loopline.records.outcome import Outcome, check_same
 
 ASKED: Final = 5_000
 """Ids in one question: below the smallest number of parameters that a database takes, SQLite's 32,766."""
@@ -32,13 +31,9 @@ class SqlOutcomes:
             end = connection.execute(select(func.max(OUTCOME.c.position)).where(OUTCOME.c.loop == loop)).scalar() or 0
             fresh: list[dict[str, object]] = []
             for outcome in outcomes:
-                first = held.setdefault(outcome.id, outcome)
-                if first is outcome:
+                if outcome.id not in held:
                     fresh.append(_row(outcome, loop=loop, position=end + len(fresh) + 1))
-                elif _claim(first) != _claim(outcome):
-                    found, expected = f"{outcome.label!r} of {outcome.prediction}", "what this id stands for"
-                    remedy = f"it is {first.label!r} of {first.prediction}; give a new report an id of its own"
-                    raise Conflict(f"outcome {outcome.id}", found=found, expected=expected, remedy=remedy)
+                check_same(outcome, held=held.setdefault(outcome.id, outcome))
             if fresh:
                 connection.execute(insert(OUTCOME), fresh)
         return Appended(len(fresh), len(outcomes) - len(fresh))
@@ -59,11 +54,6 @@ class SqlOutcomes:
         found = select(OUTCOME).where(where).order_by(OUTCOME.c.position).limit(max(most, 0))
         with reading(self._engine) as connection:
             return tuple((row.position, _outcome(row)) for row in connection.execute(found))
-
-
-def _claim(outcome: Outcome) -> tuple[str, str, str]:
-    # The time is left out: a retry of a report that named none is given another by the door.
-    return outcome.prediction, outcome.label, outcome.source
 
 
 def _held(connection: Connection, ids: Iterable[str], *, loop: LoopName) -> dict[str, Outcome]:

@@ -182,10 +182,14 @@ SEGMENT = Table(
     Column("lane_first", BigInteger, nullable=False),
     Column("tier", Name, nullable=False),
     Column("body", LargeBinary, nullable=False),
+    Column("updated", BigInteger, nullable=False),
     PrimaryKeyConstraint("loop", "first"),
     UniqueConstraint("loop", "lane", "lane_first"),
+    Index("segment_updated", "loop", "updated"),
 )
-"""The manifest of the sealed log. ``body``: the whole record, ``records.segment.Segment``."""
+"""The manifest of the sealed log. ``body``: the whole record, ``records.segment.Segment``.
+
+``updated``: which of the loop's changes, counted from 1, put the row there."""
 
 PIN = Table(
     "pin",

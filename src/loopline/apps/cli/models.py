@@ -4,6 +4,7 @@ import json as json_text
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -33,7 +34,7 @@ def list_(*, loop: LoopOption = LOOP, json: AsJson = False) -> None:
 @app.command()
 def show(name: Annotated[str, typer.Argument(help="v2.")], *, loop: LoopOption = LOOP, json: AsJson = False) -> None:
     """Show a version: what it takes, how it came about, what it was measured to do."""
-    found = _asked(loop, f"/api/models/{name}")
+    found = _asked(loop, f"/api/models/{quote(name, safe='')}")
     if json:
         typer.echo(json_text.dumps(found, ensure_ascii=False))
     for line in () if json else facts(found):

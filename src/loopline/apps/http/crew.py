@@ -7,11 +7,13 @@ from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import Final, NamedTuple
 
+import numpy as np
+
 from loopline.errors import Busy
 from loopline.serve.question import Answer, Question
 
 WORKERS: Final = 8
-MOST_REQUESTS, MOST_ROWS = 1_000, 200_000
+MOST_REQUESTS, MOST_ROWS, MOST_BYTES = 1_000, 200_000, 256 << 20
 """That wait; with more, it is better to say so than to let everybody wait longer."""
 TOGETHER_ROWS: Final = 512
 """Rows that are asked in one go when so many wait."""
@@ -26,6 +28,18 @@ class Waiting(NamedTuple):
     """Whether its model takes less time for rows that are asked together."""
     answered: asyncio.Future[Answer | Exception]
     loop: asyncio.AbstractEventLoop
+    size: int
+    """Of its rows: bytes, or characters."""
+
+
+def size_of(question: Question) -> int:
+    """Bytes of its rows, or characters.
+
+    >>> size_of(Question(id="r", rows=("good", "so")))
+    6
+    """
+    rows = question.rows
+    return rows.nbytes if isinstance(rows, np.ndarray) else sum(map(len, rows))
 
 
 class Crew:
@@ -39,7 +53,7 @@ class Crew:
         self._lock = Lock()
         self._line: deque[Waiting] = deque()
         self._calls: SimpleQueue[bool] = SimpleQueue()
-        self._rows = 0
+        self._rows = self._bytes = 0
         self._threads = [Thread(target=self._run, name=f"model-{n}", daemon=True) for n in range(workers)]
         for thread in self._threads:
             thread.start()
@@ -57,12 +71,13 @@ class Crew:
     async def answer(self, question: Question, *, is_batched: bool) -> Answer | Exception:
         """The gateway's answer. Raises Busy when too many wait, or when it takes too long."""
         loop = asyncio.get_running_loop()
-        waiting = Waiting(question, is_batched, loop.create_future(), loop)
+        waiting = Waiting(question, is_batched, loop.create_future(), loop, size_of(question))
         with self._lock:
-            if len(self._line) >= MOST_REQUESTS or self._rows >= MOST_ROWS:
+            if len(self._line) >= MOST_REQUESTS or self._rows >= MOST_ROWS or self._bytes >= MOST_BYTES:
                 raise Busy("model", reason=f"{len(self._line):,} requests with {self._rows:,} rows wait", seconds=1)
             self._line.append(waiting)
             self._rows += len(question.rows)
+            self._bytes += waiting.size
         self._calls.put(True)
         try:
             return await asyncio.wait_for(waiting.answered, self._seconds)
@@ -71,7 +86,10 @@ class Crew:
             raise Busy("model", reason=reason, seconds=max(1, round(self._seconds))) from None
 
     def close(self) -> None:
-        """End the workers once they have done what they are doing; what still waits is not answered."""
+        """End the workers once they have done what they are doing; what still waits is not asked."""
+        with self._lock:
+            self._line.clear()
+            self._rows = self._bytes = 0
         for _ in self._threads:
             self._calls.put(False)
 
@@ -96,6 +114,7 @@ class Crew:
                 batch.append(self._line.popleft())
                 rows += len(one.question.rows)
             self._rows -= rows
+            self._bytes -= sum(one.size for one in batch)
         return batch
 
 

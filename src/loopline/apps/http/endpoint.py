@@ -1,12 +1,15 @@
 """From the bytes of a request to a question, and from its answer to the bytes of a response."""
 
 import logging
+import math
 import os
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final, NamedTuple
+
+import numpy as np
 
 from loopline.apps.http import oip, plain
 from loopline.apps.http.bodies import Reply, refusal, refused, unpacked
@@ -26,6 +29,8 @@ TRACE: Final = re.compile(rb"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0
 KEY, VERSION = b"loopline-key", b"loopline-version"
 """Headers: what decides who answers (as the parameter ``capture.group_by`` does), and who is to answer in any case."""
 IDS_AHEAD = 256
+QUICK_CHARACTERS: Final = 65_536
+"""Of all texts of a request: however quick a model is with those that it was timed with, more take it milliseconds."""
 log = logging.getLogger("loopline.inference")
 
 
@@ -90,6 +95,14 @@ class Endpoint:
                 return Pace()
             self._paces[version] = pace_of(table, version=version)
         return self._paces[version]
+
+    def share(self, question: Question) -> float:
+        """How much of the millisecond that may be spent on the event loop its answer takes; above 1: too much."""
+        rows, quick_rows = question.rows, self.pace(question.version).quick_rows
+        if len(rows) > quick_rows:
+            return math.inf
+        share = len(rows) / quick_rows
+        return share if isinstance(rows, np.ndarray) else max(share, sum(map(len, rows)) / QUICK_CHARACTERS)
 
     def answer(self, incoming: Sequence[Incoming]) -> list[Reply]:
         """Ask, and write what was answered; in order."""

@@ -90,11 +90,10 @@ class _Door:
 
     async def _asked(self, incoming: Incoming) -> Reply:
         question = incoming.question
-        pace = self.endpoint.pace(question.version)
-        if len(question.rows) <= pace.quick_rows:
+        if self.endpoint.share(question) <= 1:
             return self.endpoint.answer([incoming])[0]
         try:
-            answer = await self.crew.answer(question, is_batched=pace.is_batched)
+            answer = await self.crew.answer(question, is_batched=self.endpoint.pace(question.version).is_batched)
         except Exception as error:
             return self.endpoint.refuse(error)
         return self.endpoint.write(incoming, answer)

@@ -55,7 +55,8 @@ class Line(NamedTuple):
 class Meter:
     """Counts answers by version and arm, and refusals by status.
 
-    Made for one thread, the event loop's, since counting must cost less than a lock; any thread may read.
+    Made for one thread, the event loop's, since counting must cost less than a lock; any thread may read. Failures are
+    counted by whichever thread asked the model: one addition, within which CPython does not change threads.
     """
 
     def __init__(self) -> None:

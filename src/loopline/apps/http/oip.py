@@ -10,11 +10,11 @@ from typing import Any, NamedTuple, NoReturn
 import msgspec
 from numpy.typing import NDArray
 
-from loopline.apps.http.tensors import LONGEST_BATCH, Rows, Tensor, framed, rows_of
+from loopline.apps.http.tensors import LONGEST_BATCH, Tensor, framed, rows_of
 from loopline.errors import InvalidRecord
 from loopline.records.signature import Signature
 from loopline.serve.informativeness import entropy, margin
-from loopline.serve.question import Answer
+from loopline.serve.question import Answer, Rows
 
 Parameter = str | float | bool | None
 Described = dict[str, object]

@@ -9,10 +9,9 @@ import numpy as np
 
 from loopline.apps.http.bodies import Reply, json_reply
 from loopline.apps.http.oip import DATATYPES, EXTRAS, LONGEST_ID, Accepts, column, labels_of
-from loopline.apps.http.tensors import Rows
 from loopline.errors import InvalidRecord
 from loopline.records.signature import Signature
-from loopline.serve.question import Answer
+from loopline.serve.question import Answer, Rows
 
 EXAMPLES = {
     "text": '{"rows": ["so good", "so bad"]}',

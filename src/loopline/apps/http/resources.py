@@ -109,11 +109,11 @@ def explained(console: Console, name: str) -> Branch:
 
 
 def steps(branch: Branch, *, told: Mapping[str, str]) -> WhyStep:
-    """A lineage tree as records; ``told``: act -> its sentence."""
+    """A lineage tree as records; ``told``: act, or what one registered -> its sentence."""
     sources = tuple(steps(source, told=told) for source in branch.sources)
     kind, _, name = branch.entity.partition(":")
     end = (f"{branch.act.partition('/')[0]}/{name}/close",) if kind == "cycle" else ()
-    said = "\n".join(told[act] for act in (branch.act, *end) if act in told)
+    said = "\n".join(told[subject] for subject in (branch.act, branch.entity, *end) if subject in told)
     return WhyStep(entity=branch.entity, act=branch.act, kind=branch.kind, at=branch.at, told=said, sources=sources)
 
 

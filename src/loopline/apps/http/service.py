@@ -21,7 +21,7 @@ from loopline.apps.http.meter import Meter
 from loopline.apps.http.metrics import Reading, TierSize
 from loopline.apps.http.reporting import make_reporting
 from loopline.apps.http.shortway import ShortWay, connections_of
-from loopline.apps.http.trouble import troubles_of
+from loopline.apps.http.trouble import SWITCH, UNRECORDED, troubles_of
 from loopline.apps.recorder.child import RecorderChild
 from loopline.apps.recorder.words import RING
 from loopline.apps.wiring import House
@@ -45,10 +45,11 @@ class Service:
         self.house, self.meter, self.runner = house, Meter(), Runner(house)
         self.recorder = RecorderChild(settings, house.root)
         self.queue = RingQueue(house.root / RING, size=settings.capture.buffer_mb << 20)
+        self.recorder.watch(self.queue)
         self.capture = Capture(self.queue, counters=house.counters)
         self.shelf = Shelf(house.ledger, house.objects, house.engine)
-        # Without capture nothing is even put together: to measure what all of it costs, and for nothing else.
-        record = None if os.environ.get("LOOPLINE_CAPTURE") == "off" else self._record
+        self._unrecorded = (UNRECORDED,) if os.environ.get(SWITCH) == "off" else ()
+        record = None if self._unrecorded else self._record  # without it nothing is even put together
         self.gateway = Gateway(settings, clock=house.clock, counters=house.counters, record=record)
         self.keys = Keys(house.ledger, loop=settings.name)
         self.identity = identity_of(house, host)
@@ -86,7 +87,7 @@ class Service:
 
     def troubles(self) -> tuple[str, ...]:
         """What goes wrong now, a sentence each."""
-        found = troubles_of(self.gateway, self.recorder.troubles)
+        found = (*self._unrecorded, *troubles_of(self.gateway, self.recorder.troubles))
         return tuple(dict.fromkeys((*found, *self.house.log.damage())))  # each process finds what it reads
 
     def read(self) -> Reading:

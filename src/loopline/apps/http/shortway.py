@@ -2,7 +2,8 @@
 
 An ASGI cycle costs more than the model it leads to: a task, an event, two messages and a dozen dictionaries for each
 request. Here a small ``POST .../infer`` whose model answers within a millisecond goes from the parsed bytes to the
-question, and what arrived in one turn of the event loop is asked together. Everything else takes the long way.
+question, and what arrived in one turn of the event loop is asked together: as much of it as takes a millisecond or
+two, the rest after others had their turn. Everything else takes the long way.
 """
 
 import asyncio
@@ -24,17 +25,21 @@ HEAD_BYTES: Final = 65_536
 MOST_PIPELINED: Final = 100
 """Requests of the long way that may wait on one connection for those before them."""
 MOST_PENDING: Final = 4_096
-"""Requests of one turn; beyond it the machine is overloaded, and says so."""
+"""Requests that wait for their turn; beyond it the machine is overloaded, and says so."""
+LEAST_SHARE: Final = 1 / 256
+"""Of a turn, for any request: whatever its model, it is read, recorded and written."""
 ELSEWHERE: Final = object()
 """Not a path of the short way."""
 log = logging.getLogger("loopline.inference")
 
 
 class Pending(NamedTuple):
-    """A request that is answered at the end of this turn, on its connection."""
+    """A request that is soon answered, on its connection."""
 
     connection: "Connection"
     work: Incoming | Reply
+    share: float
+    """Of a turn, that it takes."""
 
 
 class ShortWay:
@@ -44,6 +49,8 @@ class ShortWay:
         self._endpoint, self._admission = endpoint, admission
         self.most_connections, self.seconds = most_connections, endpoint.settings.serve.timeout_seconds
         self.pending: list[Pending] = []
+        self._is_due = False
+        """Whether the loop is to call ``answer``."""
         self.now = 0.0
         """Of the loop's clock, as of the last look around, once a second."""
         self._root = f"/v2/models/{endpoint.settings.name}/".encode()
@@ -54,7 +61,7 @@ class ShortWay:
     def begin(self, connection: "Connection") -> None:
         """A connection was made; the first of a loop starts the looks around."""
         if self._loop is not connection.loop:
-            self._loop, self.now = connection.loop, connection.loop.time()
+            self._loop, self.now, self._is_due = connection.loop, connection.loop.time(), False
             self._loop.call_later(1.0, self._look_around, self._loop, connection.server_state.connections)
 
     def version_of(self, url: bytes) -> Any:
@@ -72,31 +79,55 @@ class ShortWay:
         return version if self._quick_rows(version) else ELSEWHERE
 
     def take(self, connection: "Connection", headers: Headers, body: bytes, version: VersionName | None) -> bool:
-        """Whether the request is dealt with at the end of this turn; if not, it takes the long way."""
+        """Whether the request is answered in its turn; if not, it takes the long way."""
         refused = self._admission.admit(
             headers[b"authorization"], headers.get(b"host", b""), "predict", connection.loop.time()
         )
         work: Incoming | Reply
+        share = LEAST_SHARE
         if refused is not None:
             work = refusal(refused.status, refused.sentence, *refused.headers)
         elif len(self.pending) >= MOST_PENDING:
             work = self._endpoint.refuse(Busy("endpoint", reason=f"{len(self.pending):,} requests at once", seconds=1))
         else:
             work = self._read(headers, body, version)
-            if type(work) is Incoming and len(work.question.rows) > self._quick_rows(work.question.version):
-                self._admission.give_back(headers[b"authorization"])  # the long way asks again
-                return False
-        if not self.pending:
+            if type(work) is Incoming:
+                share = max(share, self._endpoint.share(work.question))
+                if share > 1:
+                    self._admission.give_back(headers[b"authorization"])  # the long way asks again
+                    return False
+        if not self._is_due:
+            self._is_due = True
             connection.loop.call_soon(self.answer)
-        self.pending.append(Pending(connection, work))
+        self.pending.append(Pending(connection, work, share))
         return True
 
     def answer(self) -> None:
-        """Ask what has come in this turn, all together, and send each answer down its own connection."""
-        pending, self.pending = self.pending, []
+        """Ask what has come in, all together, and send each answer; what is too much for one turn waits for the next.
+
+        The first is always asked, and more while all together take no more than a turn.
+        """
+        pending, taken, count = self.pending, 0.0, 0
+        for one in pending:
+            taken += one.share
+            if taken > 1 and count:
+                break
+            count += 1
+        self.pending, self._is_due = pending[count:], count < len(pending)
+        if self._is_due and self._loop is not None:
+            self._loop.call_soon(self.answer)
+        self._answer(pending[:count])
+
+    def finish(self, connection: "Connection") -> None:
+        """Answer at once what this connection still waits for; the others keep their turn."""
+        if own := [one for one in self.pending if one.connection is connection]:
+            self.pending = [one for one in self.pending if one.connection is not connection]
+            self._answer(own)
+
+    def _answer(self, pending: list[Pending]) -> None:
         asked = [one.work for one in pending if type(one.work) is Incoming]
         replies = iter(self._endpoint.answer(asked) if asked else ())
-        for connection, work in pending:
+        for connection, work, _ in pending:
             connection.reply(next(replies) if type(work) is Incoming else work)  # type: ignore[arg-type]
 
     def head(self, defaults: Any) -> bytes:
@@ -266,7 +297,7 @@ class Connection(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """The server stops: what was asked is answered first."""
-        self.way.answer()
+        self.way.finish(self)
         super().shutdown()
 
     def _is_free(self) -> bool:
@@ -283,6 +314,7 @@ class Connection(HttpToolsProtocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     def _take_the_long_way(self, parts: Any) -> None:
+        self.way.finish(self)  # else what comes after could be answered before it
         url, headers, expects = self.url, self.headers, self.expect_100_continue
         super().on_message_begin()
         self.url, self.expect_100_continue, self._is_long = url, expects, True
@@ -299,7 +331,7 @@ class Connection(HttpToolsProtocol):
         if self._is_leaving:
             return
         self._is_leaving = True
-        self.way.answer()
+        self.way.finish(self)
         is_under_way = self._is_mid and self._is_long
         if self._owes():
             if is_under_way:

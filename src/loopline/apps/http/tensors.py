@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from loopline.errors import InvalidRecord
 from loopline.records.signature import Signature
+from loopline.serve.question import Rows
 
 NUMBERS = {
     "FP16": "<f2",
@@ -37,8 +38,6 @@ NESTED: dict[str, Any] = {"text": list[list[str]], "f": list[list[float]], "i": 
 LONGEST_BATCH = 100_000
 """Rows in one request, unless told otherwise."""
 SHAPES = {"text": "[n] or [n, 1]", "image": "[n] or [n, 1]"}
-Rows = tuple[str, ...] | tuple[bytes, ...] | NDArray[np.float64]
-"""Texts, images, or a table of shape (rows, width)."""
 
 
 class Tensor(msgspec.Struct, frozen=True, kw_only=True):

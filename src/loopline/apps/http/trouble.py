@@ -4,9 +4,20 @@ import logging
 from collections.abc import Callable
 
 from loopline.apps.web.words import first_line
+from loopline.errors import InvalidRecord
 from loopline.serve.stage import Gateway
 
 Troubles = Callable[[], tuple[str, ...]]
+SWITCH = "LOOPLINE_CAPTURE"
+"""Environment variable: ``off`` leaves out all of capture, to measure what it costs, and for nothing else."""
+UNRECORDED = str(
+    InvalidRecord(
+        SWITCH,
+        found="off: nothing that is answered is recorded, and the loop learns nothing from it",
+        expected="it not to be set",
+        remedy="unset it and start again",
+    )
+)
 log = logging.getLogger("loopline.server")
 
 

@@ -14,7 +14,7 @@ TEXTS: Final = ("id", "model", "text", "image", "group", "arm", "trace", "failur
 NUMBERS: Final = ("latency_us", "latency_ms")
 LISTS: Final = ("features", "probabilities", "embedding", "members")
 OUTCOME: Final = ("id", "prediction", "label", "at", "source")
-OURS: Final = frozenset({"inputs", "probabilities", "at_us", "arm", "model"})
+OURS: Final = frozenset({"id", "inputs", "probabilities", "at_us", "arm", "model"})
 """Columns by which a Parquet file of our own log is known."""
 
 
@@ -43,7 +43,10 @@ class Columns:
     def fields(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """The fields of one row. Raises ValueError for a cell that is not what its column holds."""
         if self.is_ours:
-            return _logged(row, self._signature)
+            try:
+                return _logged(row, self._signature)
+            except TypeError as error:
+                raise ValueError(f"{error}, expected a row as our log holds it") from error
         fields = {name: str(row[name]) for name in TEXTS if row.get(name) not in (None, "")}
         if self._signature.input == "text" and row.get("text") == "":
             fields["text"] = ""

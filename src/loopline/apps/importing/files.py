@@ -18,7 +18,7 @@ from loopline.errors import InvalidRecord, NotFound
 
 KINDS: Final = ("jsonl", "ndjson", "json", "csv", "parquet")
 WHOLE_BYTES: Final = 64 << 20
-"""A ``.json`` file up to this size may be one object or one array; a larger one holds an object a line."""
+"""A ``.json`` file up to this size, unpacked, may be one object or one array; a larger one holds an object a line."""
 LONGEST_LINE: Final = 64 << 20
 CHUNK_ROWS: Final = 1_000
 TEXT: Final[dict[str, Any]] = {"encoding": "utf-8-sig", "errors": "surrogateescape", "newline": ""}
@@ -119,12 +119,13 @@ def _lines(path: Path, digest: str, watch: Watch) -> Iterator[Found]:
 
 def _json(path: Path, digest: str, watch: Watch) -> Iterator[Found]:
     at, size = path.stat().st_mtime, path.stat().st_size
-    if size > WHOLE_BYTES:
+    with _opened(path) as file:
+        text = file.read(WHOLE_BYTES + 1)
+    if len(text) > WHOLE_BYTES:
         yield from _lines(path, digest, watch)
         return
     try:
-        with _opened(path) as file:
-            content = msgspec.json.decode(file.read())
+        content = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         yield from _lines(path, digest, watch)
         return
@@ -187,10 +188,21 @@ def _parquet(path: Path, digest: str, watch: Watch) -> Iterator[Found]:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             rows = file.metadata.num_rows
             for batch in file.iter_batches(CHUNK_ROWS):
-                for each in batch.to_pylist():
+                for each in _to_microseconds(batch).to_pylist():
                     number += 1
                     yield Found(f"{path.name} row {number}", f"{digest}-{number}", each, "", at)
                 watch(Parts(path.name, number, rows))
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, OverflowError, ValueError) as error:
         trouble = f"{error}, expected a whole Parquet file; what comes after is not read"
         yield Found(f"{path.name} row {number + 1}", f"{digest}-{number + 1}", None, trouble, at)
+
+
+def _to_microseconds(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The rows with times that Python's own can hold: pandas writes nanoseconds."""
+    columns = [
+        column.cast(pa.timestamp("us", column.type.tz), safe=False)
+        if str(column.type).startswith("timestamp[ns")
+        else column
+        for column in batch.columns
+    ]
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)

@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 
+from loopline.apps.http.reporting.endpoint import NAMED
 from loopline.apps.importing.columns import Columns, outcome_fields
 from loopline.apps.importing.events import Join, is_event
 from loopline.apps.importing.files import Watch, files_of, header_of, objects_of
@@ -16,7 +17,8 @@ from loopline.records.settings import Settings
 
 PREDICTIONS: Final = "/v1/predictions"
 OUTCOMES: Final = "/v1/outcomes"
-BATCH_LINES: Final = 2_000
+BATCH_LINES: Final = NAMED
+"""So that every bad line of a batch is named."""
 BATCH_BYTES: Final = 1 << 20
 
 

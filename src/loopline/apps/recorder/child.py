@@ -3,12 +3,15 @@
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Lock, Thread
 
 import msgspec
 
+from loopline.apps.recorder.life import STALL_SECONDS, Life, Stall, stalled
 from loopline.apps.recorder.words import Orders, Word, sentences, write_orders
+from loopline.ports.frame_queue import FrameQueue
 from loopline.records.settings import Settings
 
 READY_SECONDS = 20.0
@@ -23,17 +26,26 @@ class RecorderChild:
 
     The first one balances the account, before the server answers anything: making this waits for that, ``patience``
     seconds at most. One that is not ready by then is ended, and those that follow only record; until one does, what is
-    answered waits in the ring.
+    answered waits in the ring. ``now``: seconds of a clock that never goes back.
     """
 
-    def __init__(self, settings: Settings, root: Path, *, patience: float = READY_SECONDS) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        root: Path,
+        *,
+        patience: float = READY_SECONDS,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         write_orders(Orders(settings=settings, secret=str((root / "secret").resolve())), root=root)
         self.lost = 0
         """Answers that the last processes took with them, counted as dropped."""
         self._command = (sys.executable, "-m", "loopline.apps.recorder", str(root.resolve()))
         self._lock, self._begun, self._closing = Lock(), Event(), Event()
         self._process: subprocess.Popen[bytes] | None = None
-        self._word, self._late, self._deaths = Word(), "", 0
+        self._word, self._late = Word(), ""
+        self._now, self._life = now, Life(now=now)
+        self._stall: Stall | None = None
         self._thread = Thread(target=self._run, name="recorder child", daemon=True)
         self._thread.start()
         if not self._begun.wait(patience):
@@ -45,11 +57,13 @@ class RecorderChild:
                 if self._process:
                     self._process.kill()
 
+    def watch(self, queue: FrameQueue) -> None:
+        """Tell of it, from now on, when what waits in this queue is not taken."""
+        self._stall = Stall(queue, now=self._now)
+
     def troubles(self) -> tuple[str, ...]:
         """What is wrong now, a sentence each."""
-        word, times = self._word, "once" if self._deaths == 1 else f"{self._deaths} times"
-        died = f"the recorder died {times}; it is started again" if self._deaths else ""
-        return tuple(filter(None, (self._late, *sentences(word), died)))
+        return tuple(filter(None, (self._late, *sentences(self._word), self._idle(), self._life.sentence())))
 
     def close(self, *, patience: float = FAREWELL_SECONDS) -> None:
         """Let the recorder store what waits, and end it; what it does not manage in time waits for the next start."""
@@ -66,14 +80,14 @@ class RecorderChild:
     def _run(self) -> None:
         pause = FIRST_PAUSE_SECONDS
         while not self._closing.is_set():
-            started = time.monotonic()
+            self._life.begins()
             try:
                 self._watch()
             except OSError as error:  # no process can be made now
                 self._word = Word(trouble=f"the recorder cannot be started: {error.strerror}")
             if not self._closing.is_set():
-                self._deaths += 1
-            pause = FIRST_PAUSE_SECONDS if time.monotonic() - started > SOUND_SECONDS else pause
+                self._life.died()
+            pause = FIRST_PAUSE_SECONDS if self._life.seconds > SOUND_SECONDS else pause
             self._closing.wait(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
@@ -87,6 +101,13 @@ class RecorderChild:
         with self._process as process:
             for line in process.stdout or ():
                 self._hear(line)
+
+    def _idle(self) -> str:
+        """That the recorder does nothing, unless it says why itself, or was started a moment ago."""
+        standstill, process = self._stall and self._stall.look(), self._process
+        if not standstill or not process or self._word.trouble or self._life.seconds < STALL_SECONDS:
+            return ""
+        return stalled(standstill, process=process.pid)
 
     def _hear(self, line: bytes) -> None:
         try:

@@ -21,9 +21,11 @@ def upgrade() -> None:
         sa.Column("lane_first", sa.BigInteger, nullable=False),
         sa.Column("tier", NAME, nullable=False),
         sa.Column("body", sa.LargeBinary, nullable=False),
+        sa.Column("updated", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("loop", "first"),
         sa.UniqueConstraint("loop", "lane", "lane_first"),
     )
+    op.create_index("segment_updated", "segment", ["loop", "updated"])
     op.create_table(
         "pin",
         sa.Column("loop", NAME, nullable=False),
