@@ -2,7 +2,7 @@
 
 import logging
 import traceback
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import NamedTuple
 
@@ -21,6 +21,9 @@ TRIES = 3
 
 PATIENCE = 60.0
 """Seconds: the longest rest between two tries of a command."""
+
+MEASURE_EVERY = timedelta(seconds=1)
+"""Measuring costs the same for few rows and for many: under heavy traffic it is done for many at once."""
 
 log = logging.getLogger("loopline.runner")
 
@@ -51,7 +54,7 @@ class Runner:
         self._house = house
         self._one_at_a_time = Lock()
         self._before: Situation | None = None
-        self._looked = 0
+        self._looked, self._looked_at = 0, datetime.min.replace(tzinfo=UTC)
         self._reviewed: dict[str, Reviewed] = {}
         self._failures: dict[str, Failure] = {}
 
@@ -90,6 +93,8 @@ class Runner:
         failure = self._failures.get(_matter(command))
         if failure and started < failure.again:
             return False
+        if isinstance(command, Measure) and started - self._looked_at < MEASURE_EVERY:
+            return False
         try:
             made = act(self._house, command, seen=seen)
             fresh = made is not None and self._house.ledger.commit(self._entry(command, made, started))
@@ -100,7 +105,7 @@ class Runner:
             self._failed(command, error)
             return False
         if isinstance(command, Measure):
-            self._looked = command.until
+            self._looked, self._looked_at = command.until, started
         if isinstance(command, Review):
             self._reviewed = {command.cycle.id: Reviewed(annotations=command.annotations, at=started)}
             fresh = True  # that it was weighed is news, whether or not it moved a task

@@ -179,7 +179,9 @@ def test_short_and_long_answers_leave_in_the_order_of_their_requests(rig, kinds,
     assert b"HTTP/1.1" not in heard
 
 
-def test_more_than_a_turns_worth_of_requests_is_answered_in_parts_and_others_have_their_turn_between(rig):
+def test_more_than_a_turns_worth_of_requests_is_answered_in_parts_and_others_have_their_turn_between(rig, monkeypatch):
+    monkeypatch.setattr(shortway, "TURN", 1.0)
+
     async def crowding() -> list[int]:
         line, heard = Line(rig), list[int]()
         line.connection.data_received(b"".join(post(b"r%d" % number) for number in range(10)))
@@ -193,7 +195,7 @@ def test_more_than_a_turns_worth_of_requests_is_answered_in_parts_and_others_hav
 
 
 def test_refusals_have_their_turns_too(rig, monkeypatch):
-    monkeypatch.setattr(shortway, "LEAST_SHARE", 1 / 2)
+    monkeypatch.setattr(shortway, "LEAST_SHARE", shortway.TURN / 2)
 
     async def crowding() -> int:
         line = Line(rig)

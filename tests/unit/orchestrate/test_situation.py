@@ -179,6 +179,9 @@ def test_waiting_for_rare_rows_of_the_live_version_does_not_read_the_log_at_each
     assert log.read == [(0, 2_020)]
     log.append([prediction(f"q{n}") for n in range(1_000)])
     runner.tick()
+    assert log.read[1:] == []  # under heavy traffic, too, it is looked at once a second
+    house.clock.advance(1)
+    runner.tick()
     assert log.read[1:] == [(0, 3_020)]
 
 

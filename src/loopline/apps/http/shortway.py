@@ -2,8 +2,8 @@
 
 An ASGI cycle costs more than the model it leads to: a task, an event, two messages and a dozen dictionaries for each
 request. Here a small ``POST .../infer`` whose model answers within a millisecond goes from the parsed bytes to the
-question, and what arrived in one turn of the event loop is asked together: as much of it as takes a millisecond or
-two, the rest after others had their turn. Everything else takes the long way.
+question, and what arrived in one turn of the event loop is asked together: as much of it as takes some
+milliseconds, the rest after others had their turn. Everything else takes the long way.
 """
 
 import asyncio
@@ -26,8 +26,10 @@ MOST_PIPELINED: Final = 100
 """Requests of the long way that may wait on one connection for those before them."""
 MOST_PENDING: Final = 4_096
 """Requests that wait for their turn; beyond it the machine is overloaded, and says so."""
-LEAST_SHARE: Final = 1 / 256
-"""Of a turn, for any request: whatever its model, it is read, recorded and written."""
+TURN: Final = 8.0
+"""Shares that are answered in one turn: milliseconds in which the event loop does nothing else."""
+LEAST_SHARE: Final = 1 / 16
+"""Of any request: whatever its model, it is read, recorded and written."""
 ELSEWHERE: Final = object()
 """Not a path of the short way."""
 log = logging.getLogger("loopline.inference")
@@ -39,7 +41,7 @@ class Pending(NamedTuple):
     connection: "Connection"
     work: Incoming | Reply
     share: float
-    """Of a turn, that it takes."""
+    """Milliseconds, about, that it takes."""
 
 
 class ShortWay:
@@ -110,7 +112,7 @@ class ShortWay:
         pending, taken, count = self.pending, 0.0, 0
         for one in pending:
             taken += one.share
-            if taken > 1 and count:
+            if taken > TURN and count:
                 break
             count += 1
         self.pending, self._is_due = pending[count:], count < len(pending)
