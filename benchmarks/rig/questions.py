@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 from blake3 import blake3
 
 from loopline.adapters.files.objects import FileObjects
@@ -99,7 +100,8 @@ def filled(
         plain.register("batch", table)
         plain.execute("INSERT INTO stored SELECT * FROM batch")
         if first <= held // 2 < first + len(table):
-            one = table["id"][held // 2 - first + 2 - (held // 2) % 2].as_py()
+            loops = table.filter(pc.equal(table["role"], "loop"))
+            one = loops["id"][len(loops) * (held // 2 - first) // len(table)].as_py()
         first, size, max_id = first + len(table), size + len(packed.content), packed.max_id
         if first % 1_000_000 == 1:
             print(f"{first - 1:,} rows are sealed", flush=True)
