@@ -19,6 +19,7 @@ from loopline.adapters.files.objects import FileObjects
 from loopline.adapters.ring.queue import RingQueue
 from loopline.adapters.spool.counters import FileCounters
 from loopline.adapters.spool.log import SpoolLog
+from loopline.apps.recorder.__main__ import NICENESS
 from loopline.apps.recorder.child import RecorderChild
 from loopline.apps.recorder.words import COUNTERS, LOCK, OWN_COUNTERS, RING, Orders, Word, write_orders
 from loopline.capture.reserve import role_of
@@ -144,6 +145,13 @@ def test_the_end_of_the_standard_input_stores_what_waits_and_ends_it(server):
         running.stdin.close()
         assert running.wait() == 0
     assert server.totals == {"answered": 2_000, "stored": 2_000}
+
+
+def test_whoever_answers_goes_before_it(server):
+    with process(server) as running:
+        assert said(running).ready
+        own, its = (os.getpriority(os.PRIO_PROCESS, pid) for pid in (os.getpid(), running.pid))
+        assert its == min(own + NICENESS, 19) > own
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])

@@ -25,6 +25,8 @@ from loopline.records.rollout import TrafficSplit
 from loopline.records.settings import Settings
 
 TICK_SECONDS = 0.2
+SWITCH_SECONDS = 0.0005
+"""The longest that a thread at work on Python code keeps the others waiting: those who ask wait for answers."""
 """Rest of the controller between two looks."""
 KEYS_SECONDS = 0.4
 """Rest between two looks for keys that were made or revoked."""
@@ -121,6 +123,7 @@ def _run(house: House, listener: socket.socket, *, host: str, url: str) -> None:
             "%d answers of the last run never reached the log; they are counted as dropped", service.recorder.lost
         )
     print(f"Loopline serves {house.settings.name}: {url}/?token={house.token}", flush=True)  # noqa: T201  for people
+    sys.setswitchinterval(SWITCH_SECONDS)
     for thread in threads:
         thread.start()
     config = uvicorn.Config(

@@ -25,6 +25,8 @@ from loopline.errors import LooplineError
 LOOK_SECONDS = 0.2
 KEEP_SECONDS = 1.0
 LOCK_SECONDS = 0.05
+NICENESS = 5
+"""Those who ask go first; of a core that everybody wants, the recorder still has a quarter."""
 GARBAGE_OBJECTS = 100_000
 """New objects after which cycles are looked for; rows hold none. At the usual 700 it is a tenth of all work."""
 
@@ -117,6 +119,7 @@ def watch(stop: Event) -> None:
 def main(arguments: list[str]) -> int:
     """Run in the folder that the first argument names."""
     stop, voice, root = Event(), Voice(), Path(arguments[0])
+    os.nice(NICENESS)
     gc.freeze()
     gc.set_threshold(GARBAGE_OBJECTS)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to the server too, who then ends this process
