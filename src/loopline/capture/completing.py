@@ -16,7 +16,7 @@ from loopline.errors import InvalidRecord
 from loopline.records.exchange import Exchange, Turn, alone
 from loopline.records.ids import Digest, PredictionId
 from loopline.records.prediction import is_distribution, no_distribution
-from loopline.records.predictions import FLOAT32, PACKED, Lists, Predictions
+from loopline.records.predictions import PACKED, Lists, Predictions
 from loopline.records.settings import Settings
 from loopline.records.signature import Row
 
@@ -221,7 +221,7 @@ def _packed(turns: Sequence[Turn], contents: Sequence[bytes]) -> Lists:
         if rest:
             raise _odd(turn, found=f"{len(content)} bytes", expected=f"as many of each of {turn.rows} rows")
         sizes += [size] * turn.rows
-    return Lists(sizes=np.array(sizes, np.int64), values=np.frombuffer(b"".join(contents), FLOAT32))
+    return Lists(sizes=np.array(sizes, np.int64), values=np.frombuffer(b"".join(contents), "<f4"))
 
 
 def _lightened(predictions: Predictions, *, most: int, put: Callable[[bytes], Digest]) -> Predictions:

@@ -1,49 +1,48 @@
 """Many predictions as columns: what costs a microsecond a row is done for all rows at once."""
 
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import chain
+from itertools import accumulate, chain, pairwise
 from operator import attrgetter
 from typing import Any
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 from loopline.records.prediction import Prediction
 
 EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
-FLOAT32 = np.dtype("<f4")
+FLOAT32_BYTES = 4
 PACKED = ("members", "embedding")
 """float32 bytes in a record, numbers in a column, so that a query can compute with them."""
 LISTED = ("probabilities", *PACKED)
 
 
 class Lists(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """One list of numbers a row."""
+    """One list of numbers a row. Arrays are NumPy's, or the standard library's."""
 
     sizes: Any
     """int64, shape (rows,)."""
     values: Any
-    """Of all rows, one after the other."""
+    """Of all rows, one after the other: float64, or float32 of what is ``PACKED``."""
 
     @classmethod
     def of(cls, rows: Sequence[Sequence[float]]) -> "Lists":
         """The rows' numbers."""
-        sizes = np.fromiter(map(len, rows), np.int64, len(rows))
-        return cls(sizes=sizes, values=np.fromiter(chain.from_iterable(rows), np.float64, int(sizes.sum())))
+        return cls(sizes=array("q", map(len, rows)), values=array("d", chain.from_iterable(rows)))
 
     @classmethod
     def packed(cls, rows: Sequence[bytes], *, name: str) -> "Lists":
         """The float32 in these bytes. Raises ValueError, naming the column, where they are no whole number of them."""
-        sizes = np.fromiter(map(len, rows), np.int64, len(rows))
-        if (odd := sizes % FLOAT32.itemsize > 0).any():
-            raise ValueError(f"{name} of {int(sizes[odd][0])} bytes, which is no row of float32")
-        return cls(sizes=sizes // FLOAT32.itemsize, values=np.frombuffer(b"".join(rows), FLOAT32))
+        if odd := next((len(row) for row in rows if len(row) % FLOAT32_BYTES), 0):
+            raise ValueError(f"{name} of {odd} bytes, which is no row of float32")
+        values = array("f")
+        values.frombytes(b"".join(rows))
+        return cls(sizes=array("q", [len(row) // FLOAT32_BYTES for row in rows]), values=values)
 
-    def split(self) -> list[NDArray[Any]]:
+    def split(self) -> list[Any]:
         """Each row's own numbers."""
-        return np.split(self.values, np.cumsum(self.sizes)[:-1]) if len(self.sizes) else []
+        return [self.values[start:end] for start, end in pairwise(accumulate(self.sizes, initial=0))]
 
 
 Columns = Mapping[str, Any]
@@ -80,6 +79,6 @@ class Predictions(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         columns["at"] = [EPOCH + at_us * MICROSECOND for at_us in self.columns["at_us"]]
         columns["probabilities"] = [tuple(p.tolist()) for p in self.columns["probabilities"].split()]
         for name in PACKED:
-            columns[name] = [part.astype(FLOAT32).tobytes() for part in self.columns[name].split()]
+            columns[name] = [part.tobytes() for part in self.columns[name].split()]
         rows = zip(*columns.values(), strict=True)
         return tuple(Prediction(**dict(zip(columns, row, strict=True))) for row in rows)

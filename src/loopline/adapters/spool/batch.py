@@ -9,7 +9,7 @@ import pyarrow as pa
 from loopline.errors import InvalidRecord
 from loopline.records.ids import Digest, LoopName, PredictionId, VersionName
 from loopline.records.prediction import Prediction
-from loopline.records.predictions import EPOCH, FLOAT32, LISTED, MICROSECOND, PACKED, Lists, Predictions
+from loopline.records.predictions import EPOCH, LISTED, MICROSECOND, PACKED, Lists, Predictions
 
 SCHEMA = pa.schema(
     [
@@ -69,15 +69,15 @@ def _lists(lists: Lists) -> pa.Array:
     np.cumsum(lists.sizes, out=offsets[1:])
     if offsets[-1] > np.iinfo(np.int32).max:
         raise OverflowError(f"{offsets[-1]} numbers in one column of one batch")
-    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), pa.array(lists.values))
+    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), pa.array(np.asarray(lists.values)))
 
 
 def _tops(p: Lists) -> pa.Array:
     """The largest of each row's numbers; 0 without any."""
-    tops = np.zeros(len(p.sizes), np.float32)
-    starts = np.cumsum(p.sizes) - p.sizes
-    if (filled := p.sizes > 0).any():
-        tops[filled] = np.maximum.reduceat(p.values, starts[filled])
+    tops, sizes = np.zeros(len(p.sizes), np.float32), np.asarray(p.sizes)
+    starts = np.cumsum(sizes) - sizes
+    if (filled := sizes > 0).any():
+        tops[filled] = np.maximum.reduceat(np.asarray(p.values), starts[filled])
     return pa.array(tops)
 
 
@@ -131,4 +131,4 @@ def prediction(batch: pa.RecordBatch, row: int) -> Prediction:
 
 
 def _bytes(values: pa.Array) -> bytes:
-    return np.asarray(values.to_numpy(), FLOAT32).tobytes()
+    return np.asarray(values.to_numpy(), "<f4").tobytes()
