@@ -368,6 +368,12 @@ def test_a_file_that_went_away_is_not_the_askers_mistake(tmp_path):
         run("SELECT 1 FROM predictions", Source((tmp_path / "gone.parquet",), tables(0, 1)), limits=PLENTY)
 
 
+def test_a_damaged_file_is_not_the_askers_mistake_either(tmp_path):
+    (tmp_path / "odd.parquet").write_bytes(b"PAR1 and then something else")
+    with pytest.raises(Unavailable, match="a part of it could not be read"):
+        run("SELECT 1 FROM predictions", Source((tmp_path / "odd.parquet",), tables(0, 1)), limits=PLENTY)
+
+
 def test_answers_become_files():
     columns = {"n": [1, None], "a": [[1.5], []], "b": [b"\xff", b"x"], "t": [make.NOW, None], "d": [{"x": 1}, None]}
     table = pa.table(columns).append_column("n", pa.array(["x", 'y,"z"']))

@@ -24,7 +24,7 @@ def refusal(error: Exception, limits: "Limits", *, is_late: bool) -> LooplineErr
     "query: no column 'margn', expected one that its tables have; nearest: margin"
     """
     said = str(error)
-    kind = (KIND.match(said) or [said, ""])[1].lower()
+    kind = "io" if isinstance(error, OSError) else (KIND.match(said) or [said, ""])[1].lower()
     if is_late or kind == "interrupt":
         remedy = "ask about less time or fewer columns, or allow more with --timeout"
         return InvalidRecord(

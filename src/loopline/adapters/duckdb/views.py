@@ -3,13 +3,17 @@
 """The views a query sees: the loop's own rows with words for columns, and of the reserve nothing but counts."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
+PLACE = "offset"
+"""Column of a file: the place of a row after the file's first."""
 MAIN = "predictions"
 OUTCOMES = "outcomes"
 COUNTS = "reserve_counts"
@@ -57,7 +61,8 @@ def raise_views(connection: duckdb.DuckDBPyConnection, source: Source, *, loop: 
     sealed = f"SELECT * FROM {_TAIL}"
     if files:
         sealed = f"SELECT {_placed(source.firsts)} FROM {_parquet(files)} UNION ALL BY NAME {sealed}"
-    columns = [str(row[0]) for row in connection.execute(f"DESCRIBE {sealed}").fetchall()]
+    found = dict.fromkeys(name for names in (*map(columns_of, files), tuple(tail.column_names)) for name in names)
+    columns = [name for name in found if name != PLACE or not source.firsts]
     view = f"SELECT {', '.join(spelled(columns))} FROM ({sealed}) WHERE role = 'loop'"
     for name in (MAIN, *([loop] if loop and loop.lower() not in VIEWS else ())):
         connection.execute(f"CREATE VIEW {_quoted(name)} AS {view}")
@@ -70,6 +75,15 @@ def raise_views(connection: duckdb.DuckDBPyConnection, source: Source, *, loop: 
         f"FROM {_REPORTED} {known}"
     )
     connection.unregister(_REPORTED)
+
+
+@lru_cache(maxsize=10_000)
+def columns_of(file: Path) -> tuple[str, ...]:
+    """The names in a file, which never changes. Raises OSError when it is not there, or damaged."""
+    try:
+        return tuple(pq.read_schema(file).names)
+    except pa.ArrowInvalid as error:
+        raise OSError(f"{file} is no Parquet file") from error
 
 
 def spelled(columns: Sequence[str]) -> list[str]:
@@ -97,7 +111,7 @@ def _column(name: str) -> str:
 def _placed(firsts: Sequence[int]) -> str:
     """The columns of the files, each row with its position in the log."""
     listed = ", ".join(map(str, firsts))
-    return f'* EXCLUDE ("offset"), [{listed}][file_index::INT + 1] + "offset" AS position' if firsts else "*"
+    return f'* EXCLUDE ("{PLACE}"), [{listed}][file_index::INT + 1] + "{PLACE}" AS position' if firsts else "*"
 
 
 def _counts(files: Sequence[Path]) -> str:
@@ -109,9 +123,13 @@ def _counts(files: Sequence[Path]) -> str:
 
 
 def _parquet(files: Sequence[Path]) -> str:
-    """The files as one table; a column that an older one lacks is empty there."""
+    """The files as one table; a column that an older one lacks is empty there.
+
+    Only then does the engine have to look into every file before it begins.
+    """
+    is_mixed = len(set(map(columns_of, files))) > 1
     listed = ", ".join(_quoted(str(file), "'") for file in files)
-    return f"read_parquet([{listed}], union_by_name = true)"
+    return f"read_parquet([{listed}], union_by_name = {str(is_mixed).lower()})"
 
 
 def _quoted(name: str, mark: str = '"') -> str:
