@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from loopline.adapters.sql.database import open_database
 
 settings.register_profile("loopline", deadline=None)
-settings.register_profile("gate", deadline=None, max_examples=25)
+settings.register_profile("gate", deadline=None, max_examples=15)
 settings.load_profile("loopline")
 
 

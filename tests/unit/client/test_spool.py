@@ -262,6 +262,7 @@ def test_a_child_that_lives_on_does_not_keep_what_its_parent_left(tmp_path, ear,
     assert [line["id"] for line in ear.lines] == ["parent"]
 
 
+@pytest.mark.slow
 def test_what_comes_just_before_a_hasty_close_is_on_the_disk_though_the_server_hangs(tmp_path, ear):
     let_go = threading.Event()
     ear.answers.append(lambda given: (let_go.wait(30), ear.all_taken(given))[1])
