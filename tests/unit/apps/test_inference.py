@@ -128,16 +128,18 @@ def asked(name: str) -> dict[str, Any]:
     return {"json": GOOD | {"id": name}}
 
 
-def test_a_slow_model_holds_up_neither_health_nor_other_requests(place, slow):
-    async def meanwhile(client: httpx.AsyncClient) -> tuple[int, bool, int]:
-        asking = asyncio.create_task(client.post(INFER, json=GOOD))
-        await asyncio.to_thread(slow.started.wait)
-        live = await client.get("/v2/health/live")
-        is_held = not asking.done()
-        slow.go.set()
-        return live.status_code, is_held, (await asking).status_code
+async def held(client: httpx.AsyncClient, slow: Slow, *, body: dict[str, object]) -> tuple[int, bool, int]:
+    """Health while the model is busy with a request, whether that still waits then, and its own status at last."""
+    asking = asyncio.create_task(client.post(INFER, json=body))
+    await asyncio.to_thread(slow.started.wait)
+    live = await client.get("/v2/health/live")
+    is_held = not asking.done()
+    slow.go.set()
+    return live.status_code, is_held, (await asking).status_code
 
-    assert place.talk(meanwhile) == (200, True, 200)
+
+def test_a_slow_model_holds_up_neither_health_nor_other_requests(place, slow):
+    assert place.talk(lambda client: held(client, slow, body=GOOD)) == (200, True, 200)
 
 
 async def crowd(client: httpx.AsyncClient, slow: Slow, *, most: int) -> list[httpx.Response]:
@@ -190,17 +192,8 @@ def test_a_model_that_never_answers_is_given_up_and_what_waited_behind_it_is_not
 
 def test_a_text_that_takes_a_quick_model_long_holds_nobody_up(place, slow):
     place.serve(slow, QUICK)
-
-    async def meanwhile(client: httpx.AsyncClient) -> tuple[int, bool, int]:
-        tensor = GOOD["inputs"][0] | {"data": ["good " * 20_000]}
-        asking = asyncio.create_task(client.post(INFER, json={"inputs": [tensor]}))
-        await asyncio.to_thread(slow.started.wait)
-        live = await client.get("/v2/health/live")
-        is_held = not asking.done()
-        slow.go.set()
-        return live.status_code, is_held, (await asking).status_code
-
-    assert place.talk(meanwhile) == (200, True, 200)
+    long = {"inputs": [GOOD["inputs"][0] | {"data": ["good " * 20_000]}]}
+    assert place.talk(lambda client: held(client, slow, body=long)) == (200, True, 200)
 
 
 def test_a_crew_that_is_told_to_end_asks_nothing_more(place, slow):

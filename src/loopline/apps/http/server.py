@@ -25,9 +25,9 @@ from loopline.records.rollout import TrafficSplit
 from loopline.records.settings import Settings
 
 TICK_SECONDS = 0.2
+"""Rest of the controller between two looks."""
 SWITCH_SECONDS = 0.0005
 """The longest that a thread at work on Python code keeps the others waiting: those who ask wait for answers."""
-"""Rest of the controller between two looks."""
 KEYS_SECONDS = 0.4
 """Rest between two looks for keys that were made or revoked."""
 FOLLOW_SECONDS = 0.2
