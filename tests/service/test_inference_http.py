@@ -44,7 +44,7 @@ from loopline.apps.http.inference import make_inference
 from loopline.apps.http.meter import Meter
 from loopline.apps.http.shortway import ShortWay, connections_of
 from loopline.apps.recorder.opening import recording_rules
-from loopline.capture.reserve import role_of
+from loopline.capture.reserve import Sealing
 from loopline.capture.stage import Capture, Recorder
 from loopline.ports.engine import Shelf
 from loopline.records.ids import PredictionId
@@ -235,7 +235,7 @@ def test_what_was_answered_is_in_the_log_as_it_was_answered(client, served):
     assert response["outputs"][0]["data"] == [*first.probabilities, *second.probabilities]
     assert response["outputs"][1]["data"] == [first.label, second.label]
     assert (first.group, first.arm, first.model, first.inputs) == ("ana", "incumbent", "v1", b'"a good film"')
-    assert first.role == second.role == role_of("ana", secret=b"secret", share=0.25)
+    assert first.role == second.role == Sealing(b"secret", share=0.25).role("ana")
 
 
 def test_without_an_id_each_request_gets_a_new_one_that_the_log_knows(client, served):

@@ -22,7 +22,7 @@ from loopline.adapters.spool.log import SpoolLog
 from loopline.apps.recorder.__main__ import NICENESS
 from loopline.apps.recorder.child import RecorderChild
 from loopline.apps.recorder.words import COUNTERS, LOCK, OWN_COUNTERS, RING, Orders, Word, write_orders
-from loopline.capture.reserve import role_of
+from loopline.capture.reserve import Sealing
 from loopline.capture.stage import Capture
 from loopline.records.ids import PredictionId
 from loopline.records.prediction import Prediction
@@ -132,7 +132,7 @@ def test_rules_sampling_and_payloads_reach_the_process(tmp_path):
     assert {objects.get(row.payload)[:5] for row in kept} == {b'"pin '}
     assert not any(b"1234" in objects.get(row.payload) for row in kept)
     for row in kept:
-        assert row.role == role_of(f"user {row.id[1:]}", secret=b"the word", share=0.5)
+        assert row.role == Sealing(b"the word", share=0.5).role(f"user {row.id[1:]}")
     server.queue.close()
     server.counters.close()
 

@@ -82,7 +82,7 @@ class Completing:
             "inputs": inputs,
             "content": contents,
             "group": keys,
-            "role": self._sealing.roles(keys),
+            "role": [self._sealing.role(key) for key in keys],
             "trace": list(chain.from_iterable(one.traces for one in found)),
             "redacted": [False] * len(rows),
         }

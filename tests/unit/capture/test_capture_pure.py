@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from loopline.capture.accounting import correction, dropped, live, live_rows, shares
 from loopline.capture.framing import exchanges_in, framed
-from loopline.capture.reserve import Sealing, role_of
+from loopline.capture.reserve import Sealing
 from loopline.capture.sampling import is_sampled
 from loopline.testing.exchanges import exchange, failed_exchange, table_exchange, turn
 
@@ -19,37 +19,36 @@ counts = st.integers(0, 1_000)
 
 
 def test_the_reserve_holds_its_share_of_groups():
-    roles = Counter(role_of(f"user-{i}", secret=b"secret", share=0.25) for i in range(20_000))
+    roles = Counter(Sealing(b"secret", share=0.25).role(f"user-{i}") for i in range(20_000))
     assert abs(roles["reserve"] / 20_000 - 0.25) < 4 * (0.25 * 0.75 / 20_000) ** 0.5
 
 
 @given(st.text(), st.binary(max_size=40), proportions, proportions)
 def test_a_group_keeps_its_side_and_never_leaves_a_reserve_that_grows(group, secret, one, other):
     small, large = sorted((one, other))
-    assert role_of(group, secret=secret, share=small) == role_of(group, secret=secret, share=small)
-    if role_of(group, secret=secret, share=small) == "reserve":
-        assert role_of(group, secret=secret, share=large) == "reserve"
+    assert Sealing(secret, share=small).role(group) == Sealing(secret, share=small).role(group)
+    if Sealing(secret, share=small).role(group) == "reserve":
+        assert Sealing(secret, share=large).role(group) == "reserve"
 
 
 def test_without_the_secret_the_side_of_a_group_is_unknown():
-    same = sum(
-        role_of(f"g{i}", secret=b"a", share=0.5) == role_of(f"g{i}", secret=b"b", share=0.5) for i in range(4_000)
-    )
+    same = sum(Sealing(b"a", share=0.5).role(f"g{i}") == Sealing(b"b", share=0.5).role(f"g{i}") for i in range(4_000))
     assert abs(same / 4_000 - 0.5) < 0.04
 
 
 def test_the_keyed_hash_is_the_standard_one():
     # The well-known value of HMAC-SHA256 for this key and text begins with f7bc83f430538424, that is 0.96772 of 2^64.
     fox = "The quick brown fox jumps over the lazy dog"
-    assert role_of(fox, secret=b"key", share=0.96773) == "reserve"
-    assert role_of(fox, secret=b"key", share=0.96772) == "loop"
+    assert Sealing(b"key", share=0.96773).role(fox) == "reserve"
+    assert Sealing(b"key", share=0.96772).role(fox) == "loop"
 
 
 @given(st.text(), st.binary(max_size=200), proportions)
 def test_the_prepared_hash_is_the_librarys_for_keys_of_any_length(group, secret, share):
     keyed = hmac.digest(secret, group.encode("utf-8", "surrogatepass"), "sha256")
     role = "reserve" if (int.from_bytes(keyed[:8], "big") >> 11) / 2**53 < share else "loop"
-    assert Sealing(secret, share=share).roles([group, group]) == [role, role]
+    sealing = Sealing(secret, share=share)
+    assert [sealing.role(group), sealing.role(group)] == [role, role]
 
 
 def test_sampling_keeps_its_share_and_its_choice():
@@ -60,7 +59,7 @@ def test_sampling_keeps_its_share_and_its_choice():
 
 def test_sampling_does_not_follow_the_reserve():
     both = sum(
-        is_sampled(f"g{i}", share=0.5) and role_of(f"g{i}", secret=b"", share=0.5) == "reserve" for i in range(9_000)
+        is_sampled(f"g{i}", share=0.5) and Sealing(b"", share=0.5).role(f"g{i}") == "reserve" for i in range(9_000)
     )
     assert abs(both / 9_000 - 0.25) < 0.03
 

@@ -13,7 +13,7 @@ from loopline.adapters.memory.objects import MemoryObjects
 from loopline.apps.recorder.opening import recording_rules
 from loopline.capture.completing import Batch, Completing, ids
 from loopline.capture.redaction import Redactor
-from loopline.capture.reserve import role_of
+from loopline.capture.reserve import Sealing
 from loopline.errors import InvalidRecord, Unavailable
 from loopline.records.exchange import Exchange
 from loopline.records.prediction import Prediction
@@ -58,7 +58,7 @@ def test_an_answer_is_told_whole():
         inputs=b'"Good film"',
         content=hashed(b'"Good film"'),
         group=group,
-        role=role_of(group, secret=SECRET, share=0.05),
+        role=Sealing(SECRET, share=0.05).role(group),
         probabilities=tuple(p[0].tolist()),
         label="positive",
         margin=margin(p)[0],
@@ -122,7 +122,7 @@ def test_an_image_is_kept_as_its_bytes():
 def test_a_group_key_that_came_along_is_everybodys():
     made = completing(reserve=0.5).predictions([exchange(f"p{i}", f"text {i}", group="ana") for i in range(20)]).rows()
     assert {each.group for each in made} == {"ana"}
-    assert {each.role for each in made} == {role_of("ana", secret=SECRET, share=0.5)}
+    assert {each.role for each in made} == {Sealing(SECRET, share=0.5).role("ana")}
 
 
 def test_members_and_embedding_go_to_their_rows_and_are_kept_when_asked_for():
@@ -225,7 +225,7 @@ def test_the_seal_is_that_of_the_original_group():
         own, keyed = exchange("p", text), exchange("p", text, group=key)
         assert one(own, redact=rules, reserve=0.5).role == one(own, reserve=0.5).role
         made = one(keyed, redact=rules, reserve=0.5)
-        assert (made.role, made.group) == (role_of(key, secret=SECRET, share=0.5), "-")
+        assert (made.role, made.group) == (Sealing(SECRET, share=0.5).role(key), "-")
 
 
 def test_texts_of_one_group_stay_in_one_group():

@@ -3,7 +3,6 @@
 import base64
 import math
 from datetime import timedelta
-from functools import partial
 
 import msgspec
 import numpy as np
@@ -11,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loopline.capture.reserve import role_of
+from loopline.capture.reserve import Sealing
 from loopline.errors import Conflict, InvalidRecord, NotFound, Unavailable
 from loopline.records.rollout import TrafficSplit
 from loopline.records.signature import Signature
@@ -97,7 +96,7 @@ def test_places_are_spread_evenly():
 def test_near_equal_texts_are_never_on_both_sides_of_the_seal():
     rows = ["Great film!", "great  film", "GREAT, film..."]
     for secret in range(200):
-        role = partial(role_of, secret=f"secret {secret}".encode(), share=0.5)
+        role = Sealing(f"secret {secret}".encode(), share=0.5).role
         assert len({role(group_of(row, content=digest(row.encode()))) for row in rows}) == 1
 
 
