@@ -32,9 +32,9 @@ QUICK = Pace(quick_rows=1_000, is_batched=True)
 class Place:
     """An application whose live version counts words, over memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, timeout_seconds: float = 30.0) -> None:
         self.turns: list[Turn] = []
-        self.settings = settings(serve=ServeSettings(timeout_seconds=0.5))
+        self.settings = settings(serve=ServeSettings(timeout_seconds=timeout_seconds))
         parts = {"clock": ManualClock(NOW), "counters": MemoryCounters(), "record": self.turns.append}
         self.gateway = Gateway(self.settings, **parts)
         self.model = MemoryEngine().load(linear({"good": (0.0, 0.0, 2.0)}), engine="sklearn", signature=SIGNATURE)
@@ -81,13 +81,16 @@ class Place:
     def post(self, path: str, **request: Any) -> httpx.Response:
         return self.talk(lambda client: client.post(path, **request))
 
+    def close(self) -> None:
+        self.gateway.close()
+        self.crew.close()
+
 
 @pytest.fixture
 def place() -> Iterator[Place]:
     place = Place()
     yield place
-    place.gateway.close()
-    place.crew.close()
+    place.close()
 
 
 def test_a_body_without_end_is_refused_as_soon_as_it_is_over_the_limit(place):
@@ -107,12 +110,12 @@ class Slow:
 
     def __init__(self, place: Place) -> None:
         self.started, self.go, self.batches = Event(), Event(), list[tuple[str, ...]]()
-        self.observe = place.model.observe
+        self.observe, self.crew = place.model.observe, place.crew
 
     def __call__(self, rows: Any, *, extras: frozenset[str]) -> object:
         self.batches.append(tuple(rows))
         self.started.set()
-        assert self.go.wait(5)
+        assert self.go.wait(30)
         return self.observe(rows, extras=extras)
 
 
@@ -143,11 +146,12 @@ def test_a_slow_model_holds_up_neither_health_nor_other_requests(place, slow):
 
 
 async def crowd(client: httpx.AsyncClient, slow: Slow, *, most: int) -> list[httpx.Response]:
-    """One request that the model is busy with, and then so many more, behind it."""
+    """So many requests: one that the model is busy with, and the others, which wait behind it or were refused."""
     asking = [asyncio.create_task(client.post(INFER, **asked("0")))]
     await asyncio.to_thread(slow.started.wait)
     asking += [asyncio.create_task(client.post(INFER, **asked(str(number)))) for number in range(1, most)]
-    await asyncio.sleep(0.05)
+    while slow.crew.requests + sum(one.done() for one in asking) < most - 1:
+        await asyncio.sleep(0.001)
     slow.go.set()
     return await asyncio.gather(*asking)
 
@@ -181,11 +185,17 @@ def test_few_requests_that_are_large_fill_the_line_too_until_they_are_taken(plac
     assert place.talk(lambda client: crowd(client, slow, most=2))[-1].status_code == 200
 
 
-def test_a_model_that_never_answers_is_given_up_and_what_waited_behind_it_is_not_asked(place, slow):
+def test_a_model_that_never_answers_is_given_up_and_what_waited_behind_it_is_not_asked():
     async def both(client: httpx.AsyncClient) -> list[httpx.Response]:
         return await asyncio.gather(client.post(INFER, **asked("0")), client.post(INFER, **asked("1")))
 
-    for answer in place.talk(both):
+    place = Place(timeout_seconds=0.5)
+    slow = Slow(place)
+    place.serve(slow, Pace(quick_rows=0, is_batched=True))
+    answers = place.talk(both)
+    slow.go.set()
+    place.close()
+    for answer in answers:
         assert answer.status_code == 503
         assert answer.json() == {"error": "model: no answer within 0.5 s; try again in 1 s"}
 
@@ -196,7 +206,10 @@ def test_a_text_that_takes_a_quick_model_long_holds_nobody_up(place, slow):
     assert place.talk(lambda client: held(client, slow, body=long)) == (200, True, 200)
 
 
-def test_a_crew_that_is_told_to_end_asks_nothing_more(place, slow):
+def test_a_crew_that_is_told_to_end_asks_nothing_more():
+    place = Place(timeout_seconds=3.0)
+    slow = Slow(place)
+
     async def closing(client: httpx.AsyncClient) -> list[int]:
         asking = [asyncio.create_task(client.post(INFER, **asked(str(number)))) for number in range(3)]
         await asyncio.to_thread(slow.started.wait)
@@ -210,6 +223,7 @@ def test_a_crew_that_is_told_to_end_asks_nothing_more(place, slow):
     place.serve(slow, Pace(quick_rows=0))
     assert place.talk(closing) == [200, 503, 503]
     assert len(slow.batches) == 1
+    place.close()
 
 
 def test_a_failing_model_is_a_fault_of_ours_and_not_worth_trying_again(place):
