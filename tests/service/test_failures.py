@@ -283,10 +283,10 @@ def test_a_store_that_is_away_stops_no_answer_and_is_told(folder, bucket):
 
 
 def flip(path: Path, within: bytes) -> None:
-    """Turn one bit over in the middle of these bytes of the file."""
-    content, middle = bytearray(path.read_bytes()), within[len(within) // 2 :][:64]
-    assert content.count(middle) == 1
-    content[content.index(middle)] ^= 1
+    """Turn one bit over near the middle of these bytes of the file: at the first place that the file has once only."""
+    content = bytearray(path.read_bytes())
+    places = (within[start : start + 64] for start in range(len(within) // 2, len(within) - 64))
+    content[content.index(next(place for place in places if content.count(place) == 1))] ^= 1
     path.write_bytes(content)
 
 

@@ -211,8 +211,13 @@ class Disk:
         return self.process.stdout.readline().strip()
 
 
+PLACES = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+"""Where programs are: people who become root keep a PATH without the last two."""
+
+
 def run(*command: str) -> str:
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    program = shutil.which(command[0], path=PLACES) or command[0]
+    return subprocess.run([program, *command[1:]], check=True, capture_output=True, text=True).stdout.strip()
 
 
 @contextmanager
@@ -243,8 +248,7 @@ def volatile(image: Path, folder: Path) -> Iterator[Disk]:
 def blank(tmp_path: Path) -> Path:
     """An image with an empty file system. Skips where there are no such disks, and says why."""
     wanted = ("losetup", "mount", "umount", "mkfs.ext4")
-    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
-    missing = [program for program in wanted if shutil.which(program, path=path) is None]
+    missing = [program for program in wanted if shutil.which(program, path=PLACES) is None]
     missing += [] if os.geteuid() == 0 else ["root"]
     missing += [device for device in ("/dev/fuse", "/dev/loop-control") if not os.access(device, os.R_OK | os.W_OK)]
     if missing:
