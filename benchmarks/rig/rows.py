@@ -117,6 +117,7 @@ def _table(places: NDArray[np.int64], *, start: int, step_us: int, model: str) -
         ),
         "payload": _same("", count),
         "redacted": np.zeros(count, bool),
+        "segment": _same("", count),
     }
     return pa.table([pa.array(columns[field.name], field.type) for field in SCHEMA], schema=SCHEMA)
 

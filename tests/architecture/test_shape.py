@@ -26,6 +26,8 @@ ALSO_PURE = {
     "dataset": {"pyarrow", "io"},  # a version is a Parquet object, encoded in memory
     "capture": {"threading", "re2"},  # the writer's thread; patterns that take linear time whatever they meet
 }
+DATA = {"columns", "strategy"}
+"""Modules of the ports that hold no port: the arrays and functions that travel between log, select and strategies."""
 FILE_LINES, CORE_LINES, STAGE_LINES, STATEMENTS, METHODS = 400, 8_000, 80, 30, 5
 KINDS_OF_CLASS = {"Protocol", "Struct", "NamedTuple", "Enum", "IntEnum", "StrEnum", "Generic", "TypedDict"}
 """Bases that say what kind of class it is, and inherit no behaviour of ours."""
@@ -138,7 +140,8 @@ def test_a_stage_has_one_recipe_that_fits_a_screen(stage):
 @pytest.mark.parametrize("stage", NAMES)
 def test_the_siblings_of_a_recipe_are_pure(stage):
     allowed = set(sys.stdlib_module_names) - IMPURE | PURE_LIBRARIES | ALSO_PURE.get(stage, set())
-    inside = re.compile(rf"loopline\.(records|errors|{stage})\b")
+    shapes = "|".join(rf"ports\.{name}" for name in DATA)
+    inside = re.compile(rf"loopline\.(records|errors|{stage}|{shapes})\b")
     for path in python_files(SOURCE / stage):
         if path.name == "stage.py":
             continue
@@ -159,7 +162,14 @@ def test_a_port_is_a_few_methods_and_knows_no_adapter(path):
     assert not [name for _, name in imported(path) if name.startswith("loopline.adapters")]
 
 
-@pytest.mark.parametrize("port", [p.stem for p in python_files(SOURCE / "ports") if p.stem != "__init__"])
+@pytest.mark.parametrize("name", sorted(DATA))
+def test_what_pure_files_may_name_of_the_ports_is_data(name):
+    path = SOURCE / "ports" / f"{name}.py"
+    assert {base for node in classes(path) for base in base_names(node)} == {"NamedTuple"}
+    assert not [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, Function)]
+
+
+@pytest.mark.parametrize("port", [p.stem for p in python_files(SOURCE / "ports") if p.stem not in {"__init__", *DATA}])
 def test_every_port_has_a_public_contract_suite_that_is_run(port):
     suite = SOURCE / "testing" / f"{port}.py"
     assert suite.is_file()

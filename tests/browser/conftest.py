@@ -140,7 +140,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
         now=now, clock=SystemClock(), settings=settings, ledger=ledger, queue=SqlTaskQueue(engine),
         book=SqlAnswerBook(engine), log=log, counters=counters, token=TOKEN,
     )  # fmt: skip
-    story.tell(ledger, now=now)
+    story.tell(ledger, now=now, objects=house.objects)
     log.append(story.predictions(now=now))
     for name, amount in (("answered", 12_408), ("stored", 12_408), ("repeated", 3)):
         counters.add(name, amount)

@@ -15,7 +15,8 @@ pytestmark = pytest.mark.browser
 
 PAGES = {
     "overview": "/", "cycles": "/cycles", "cycle": "/cycles/2", "labels": "/cycles/2/labels",
-    "selection": "/cycles/2/selection", "data": "/data", "dataset": "/data/c2", "models": "/models",
+    "selection": "/cycles/2/selection", "what-if": "/cycles/1/what-if?strategy=margin.v1&budget=12",
+    "accuracy": "/accuracy", "data": "/data", "dataset": "/data/c2", "models": "/models",
     "model": "/models/v3", "signals": "/signals", "signal": "/signals/sentiment/v3/margin/9400", "why": "/why?id=v3",
     "missing": "/nowhere",
 }  # fmt: skip

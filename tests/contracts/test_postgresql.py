@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, create_engine, make_url, text
+from tests.contracts.reserve_tables import CROSSINGS, check_after, crossed, settled, write_as_before
 
 from loopline.adapters.sql.answers import SqlAnswerBook
 from loopline.adapters.sql.database import HEAD, open_database, reading, writing
@@ -18,6 +19,7 @@ from loopline.adapters.sql.manifest import SqlManifest
 from loopline.adapters.sql.offsets import SqlOffsets
 from loopline.adapters.sql.outcomes import SqlOutcomes
 from loopline.adapters.sql.queue import SqlTaskQueue
+from loopline.adapters.sql.roles import SqlRoleBook
 from loopline.adapters.sql.tables import METADATA
 from loopline.errors import Unavailable
 from loopline.testing import factories as one
@@ -25,6 +27,7 @@ from loopline.testing.ledger import LedgerContract
 from loopline.testing.manifest import ManifestContract
 from loopline.testing.offsets import OffsetsContract
 from loopline.testing.outcome_book import OutcomeBookContract
+from loopline.testing.role_book import Registry, RoleBookContract, contents
 from loopline.testing.task_queue import AnswersContract, Desk, TaskQueueContract
 
 pytest.importorskip("psycopg", reason="the PostgreSQL driver psycopg is not installed")
@@ -78,6 +81,20 @@ class OnPostgresql:
 class TestPostgresqlLedger(OnPostgresql, LedgerContract):
     def make(self) -> SqlLedger:
         return SqlLedger(self.empty())
+
+
+class TestPostgresqlRoles(OnPostgresql, RoleBookContract):
+    def make(self) -> Registry:
+        engine = self.empty()
+        return Registry(SqlLedger(engine), SqlRoleBook(engine))
+
+    @pytest.mark.parametrize("way", CROSSINGS)
+    def test_no_statement_takes_a_sample_across(self, way: str) -> None:
+        engine = settled(self.empty())
+        assert not crossed(engine, CROSSINGS[way])
+        roles = SqlRoleBook(engine)
+        assert (roles.reserved(one.LOOP), roles.selected(one.LOOP)) == (contents("r"), contents("a"))
+        assert roles.members(one.LOOP, version=9) == contents("a")
 
 
 class TestPostgresqlManifest(OnPostgresql, ManifestContract):
@@ -136,6 +153,19 @@ def test_opening_again_changes_nothing(server: str) -> None:
         with writing(engine) as connection:
             assert connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == [HEAD]
         engine.dispose()
+
+
+def test_what_a_running_loop_has_stored_is_registered(database: Engine, server: str) -> None:
+    with database.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("CREATE DATABASE before"))
+    url = make_url(server).set(database="before").render_as_string(hide_password=False)
+    before = create_engine(url)
+    with before.begin() as connection:
+        write_as_before(connection)
+    before.dispose()
+    engine = open_database(url)
+    check_after(engine)
+    engine.dispose()
 
 
 def test_a_server_that_does_not_answer_is_named_without_the_password() -> None:

@@ -154,8 +154,8 @@ class TestSpoolLog(OnDisk):
     def test_a_file_of_a_newer_program_is_left_alone(self) -> None:
         self.open("a.db").close()
         with closing(sqlite3.connect(self.folder / "log" / "a.db")) as raw:
-            raw.execute("PRAGMA user_version = 3")
-        with pytest.raises(Conflict, match="prediction log: format 3, expected at most 2; open it with the program"):
+            raw.execute("PRAGMA user_version = 4")
+        with pytest.raises(Conflict, match="prediction log: format 4, expected at most 3; open it with the program"):
             self.open("a.db")
 
     def test_a_text_that_is_not_unicode_is_refused_whole(self) -> None:

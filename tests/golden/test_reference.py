@@ -30,6 +30,7 @@ SPELLED: dict[str, tuple[str, ...]] = {
     "capture.hot": ("hot_seconds",),
     "capture.retain": ("retain_seconds",),
     "select.when": ("every_seconds", "volume"),
+    "select.quota": ("quota_by", "quota_share"),
     "annotate.overlap": ("overlap_min", "overlap_max", "stop_at"),
     "annotate.lease": ("lease_seconds",),
     "train.timeout": ("seconds",),
@@ -45,11 +46,14 @@ MEANINGS = {
     "loop.input": "What a row is: one text, `width` numbers, or one image file.",
     "loop.width": "Features in a row, where `input` is `tabular`.",
     "loop.preprocessing": "How the bytes of an image become numbers, where `input` is `image`.",
-    "capture.redact": "Rules, in order, about what must not be stored: `field` (text, group, trace or a feature's "
-    "number), `regex` (what is replaced; without it, the whole field), `replace` (by what), `hash` (by a keyed hash).",
+    "capture.redact": "Rules, in order, about what must not be stored: `field` (text, group, segment, trace or a "
+    "feature's number), `regex` (what is replaced; without it, the whole field), `replace` (by what), `hash` (by a "
+    "keyed hash).",
     "select.when": "When a cycle opens: by the number of new log rows (shadow answers included), or by the clock once "
     "10 x `budget` of them are new; whichever comes first. What a written list leaves out is off.",
     "select.strategy": "How samples are chosen.",
+    "select.quota": "Of the chosen, at most this share from one stratum; a stratum is one combination of what `by` "
+    "names: the request's segment, the predicted label, the UTC day or hour of the prediction.",
     "select.budget": "Samples that a cycle chooses. Reserve and gold tasks come on top of it.",
     "annotate.overlap": "How many people are asked about a sample, at least and at most; no further one is asked once "
     "the posterior of the leading label reaches `stop_at`.",
@@ -108,7 +112,11 @@ def spoken(value: object, *, key: Key) -> str:
         return f'`"{value / UNITS[unit]:g}{unit}"`'
     if "predictions" in key.allowed:
         return f'`"{value} predictions"`'
-    return f"`{show(list(value) if isinstance(value, tuple) else value)}`"
+    return f"`{show(listed(value))}`"
+
+
+def listed(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def default_of(section: str, name: str, key: Key) -> str:
@@ -123,7 +131,8 @@ def default_of(section: str, name: str, key: Key) -> str:
     if place == "select.when":
         return f'`["every {held["every_seconds"] / 3_600:g}h", "volume {held["volume"]}"]`'
     if len(held) > 1:
-        return "`{ " + ", ".join(f"{field.removeprefix(f'{name}_')} = {v:g}" for field, v in held.items()) + " }`"
+        parts = {field.removeprefix(f"{name}_"): value for field, value in held.items()}
+        return f"`{show({part: listed(value) for part, value in parts.items()})}`"
     return spoken(next(iter(held.values())), key=key)
 
 

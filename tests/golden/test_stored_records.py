@@ -13,6 +13,7 @@ from loopline.adapters.sql.codec import SCHEMA_VERSION, decode, encode
 from loopline.records.keys import KINDS, key_of_record
 from loopline.records.lineage import Stored
 from loopline.testing import factories as make
+from loopline.testing.role_book import access
 
 GOLDEN = Path(__file__).parent / f"records.v{SCHEMA_VERSION}.jsonl"
 RECORDS: tuple[Stored, ...] = (
@@ -20,6 +21,7 @@ RECORDS: tuple[Stored, ...] = (
     make.label_batch(make.label()),
     make.dataset_version(),
     make.anchor(),
+    make.tag(),
     make.model_version(),
     make.run_spec(),
     make.verdict(comparisons=(make.comparison(),)),
@@ -31,6 +33,8 @@ RECORDS: tuple[Stored, ...] = (
     make.cadence(),
     make.standing(),
     make.api_key(per_second=100.0),
+    access(),
+    make.strategy_comparison(),
 )
 
 

@@ -93,9 +93,9 @@ def test_nobody_is_asked_about_what_was_learned_selected_or_labelled_before(loop
     chosen, told = candidate("p1", "chosen before"), label("r1", "sealed before", stratum="reserve")
     loop.ledger.commit(entry("before", selection(chosen), label_batch(told)))
     learned = label("b0", text_of(0, is_new=False)).content
-    assert {chosen.content, told.content, learned} <= known.asked(loop.house)
-    assert {told.content, learned} <= known.answered(loop.house)
-    assert chosen.content not in known.answered(loop.house)
+    assert {chosen.content, told.content, learned} <= known.asked(loop.house, before=9)
+    assert {told.content, learned} <= known.answered(loop.house, before=9)
+    assert chosen.content not in known.answered(loop.house, before=9)
 
 
 def test_a_rollout_counts_from_where_the_log_ends_when_it_starts(loop: ScriptedLoop) -> None:

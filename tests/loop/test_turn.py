@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 
+import msgspec
 import pytest
 from msgspec import structs
 
 from loopline.dataset import stage as dataset
+from loopline.errors import NotFound
 from loopline.orchestrate import known
 from loopline.orchestrate.acts import act
 from loopline.orchestrate.awaited import awaited
 from loopline.orchestrate.lineage import entities, orphans, why
+from loopline.orchestrate.selecting import imagined, replayed
 from loopline.records.command import CloseCycle, CutDataset, key_of
 from loopline.records.dataset import DatasetVersion
 from loopline.records.ids import VersionName
@@ -69,7 +72,8 @@ def once() -> Iterator[ScriptedLoop]:
 def learned(loop: ScriptedLoop) -> set[str]:
     """Contents of the rows of every dataset version."""
     versions = loop.ledger.all(DatasetVersion, loop.house.settings.name)
-    return {content for version in versions for content in dataset.rows_of(version, objects=loop.objects).content}
+    found = [dataset.rows_of(version, objects=loop.objects)["content"].to_pylist() for version in versions]
+    return {content for contents in found for content in contents}
 
 
 def anchor(loop: ScriptedLoop) -> set[str]:
@@ -182,7 +186,7 @@ def test_a_loop_that_learned_an_anchor_row_is_rid_of_it_with_the_next_cut(loop: 
     poisoned = dataset.cut(
         cycle(1), parent=known.parent(loop.house, cycle(1)), batch=asked[1], selection=asked[0],
         objects=loop.objects, settings=loop.house.settings, now=loop.clock.now(),
-    )  # fmt: skip
+    ).version  # fmt: skip
     again = selection(id="cycle-2", cycle=2), label_batch(label("p3", second), id="cycle-2", cycle=2)
     loop.ledger.commit(entry("asked", *asked, poisoned, *again))
     assert anchor(loop) & learned(loop)
@@ -193,8 +197,8 @@ def test_a_loop_that_learned_an_anchor_row_is_rid_of_it_with_the_next_cut(loop: 
     assert not anchor(loop) & known.learned(loop.house, version)
     assert (version.rows, version.reason) == (
         poisoned.rows - 1,
-        "c2 = c1 + 0 new rows, 1 left out because the reserve holds the same input, "
-        "1 taken out because the anchor holds the same input",
+        "c2 = c1 + 0 new rows, 1 left out because the reserve holds the same or nearly the same input, "
+        "1 taken out because the reserve holds the same or nearly the same input",
     )
 
 
@@ -265,3 +269,23 @@ def test_a_run_whose_folder_is_gone_is_started_again(loop: ScriptedLoop) -> None
     loop.launcher.forget()
     loop.tick(8)
     assert loop.cycles()[0].outcome == "promoted"
+
+
+def test_a_selection_comes_out_again_byte_for_byte_after_the_loop_has_gone_on(once: ScriptedLoop) -> None:
+    stored, again = replayed(once.house, 1)
+    assert len(stored.candidates) > 10
+    assert msgspec.json.encode(again) == msgspec.json.encode(stored)
+
+
+def test_what_if_chooses_otherwise_from_the_same_pool_and_stores_nothing(once: ScriptedLoop) -> None:
+    before = once.ledger.all(Selection, once.house.settings.name)
+    stored, other = imagined(once.house, 1, strategy="random.v1", budget=10)
+    assert (other.strategy, other.budget, other.pool_rows, other.seed) == (
+        "random.v1", 10, stored.pool_rows, stored.seed,
+    )  # fmt: skip
+    assert len(other.candidates) <= 10 < len(stored.candidates)
+    assert once.ledger.all(Selection, once.house.settings.name) == before
+    with pytest.raises(NotFound, match="no selection 'cycle-9'; known: cycle-1"):
+        imagined(once.house, 9)
+    with pytest.raises(NotFound, match="no strategy 'best'"):
+        imagined(once.house, 1, strategy="best")

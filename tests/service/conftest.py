@@ -28,7 +28,7 @@ async def inference(scope: Any, receive: Any, send: Any) -> None:
 
 def told() -> Rooms:
     house = rooms(now=NOW)
-    story.tell(house.ledger, now=NOW)
+    story.tell(house.ledger, now=NOW, objects=house.objects)
     house.log.append(story.predictions(now=NOW))
     return house
 

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.service
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-PAGES = ("serving", "capture", "log")
+PAGES = ("serving", "capture", "log", "selection")
 BLOCK = re.compile(r"^(?:<!-- (?P<mark>[\w.]+) -->\n)?```(?P<kind>\w*)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
 SHOWN_AT = re.compile(r"(localhost|127\.0\.0\.1):8686")
 BIN = Path(sys.executable).parent
@@ -65,7 +65,7 @@ def loop_of(page: str) -> str:
 
 
 def write_model(home: Path) -> None:
-    """The model and the rows that the page about serving takes for granted."""
+    """The model, the rows and the trainer that pages take for granted."""
     rows, target = load_breast_cancer(return_X_y=True)
     rows, labels = rows[:, :4], np.array(["malignant", "benign"])[target]
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500)).fit(rows, labels)
@@ -73,6 +73,7 @@ def write_model(home: Path) -> None:
     (home / "model.onnx").write_bytes(onnx.SerializeToString())
     lines = [",".join(map(str, [*row, label])) for row, label in zip(rows[:200].tolist(), labels, strict=False)]
     (home / "rows.csv").write_text("\n".join(["radius,texture,perimeter,area,label", *lines]))
+    (home / "train.py").write_text("def train(dataset, run): ...\n")
 
 
 @contextmanager
@@ -158,7 +159,7 @@ def test_a_page_prints_what_it_shows(page, tmp_path):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_the_settings_that_a_page_shows_are_valid(page, tmp_path):
-    for name in ("model.onnx", "rows.csv"):
+    for name in ("model.onnx", "rows.csv", "train.py"):
         (tmp_path / name).touch()
     for block in blocks(page):
         if block.kind == "toml":

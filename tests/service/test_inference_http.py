@@ -76,7 +76,7 @@ class Served:
     """One gateway with v1 live and v2 kept, its log and counters in a folder, behind a real server."""
 
     def __init__(self, folder: Path, *, is_live: bool = True) -> None:
-        self.settings = settings(capture=CaptureSettings(group_by="user", reserve=0.25))
+        self.settings = settings(capture=CaptureSettings(group_by="user", segment_by="channel", reserve=0.25))
         self.log, self.counters = SpoolLog(folder / "spool.db"), FileCounters(folder / "counters")
         queue, rules = MemoryFrames(size=64 << 20), recording_rules(self.settings, secret=b"secret")
         self.capture = Capture(queue, counters=self.counters)
@@ -228,7 +228,7 @@ def test_a_real_client_finds_its_way_around(triton):
 
 
 def test_what_was_answered_is_in_the_log_as_it_was_answered(client, served):
-    answered = request("a good film", "bad", id="look", parameters={"user": "ana"})
+    answered = request("a good film", "bad", id="look", parameters={"user": "ana", "channel": "web"})
     response = client.post(INFER, json=answered).json()
     served.settled()
     first, second = (served.log.find(PredictionId(f"look/{i}")) for i in range(2))
@@ -236,6 +236,7 @@ def test_what_was_answered_is_in_the_log_as_it_was_answered(client, served):
     assert response["outputs"][1]["data"] == [first.label, second.label]
     assert (first.group, first.arm, first.model, first.inputs) == ("ana", "incumbent", "v1", b'"a good film"')
     assert first.role == second.role == Sealing(b"secret", share=0.25).role("ana")
+    assert first.segment == second.segment == "web"
 
 
 def test_without_an_id_each_request_gets_a_new_one_that_the_log_knows(client, served):

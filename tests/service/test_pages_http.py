@@ -1,10 +1,13 @@
 """The pages as they leave the server."""
 
+import html
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from msgspec import structs
 
+from loopline.apps import imagining
+from loopline.apps.turns import OneTurn
 from loopline.records.signal import Signal
 from loopline.testing import factories as make
 
@@ -13,8 +16,9 @@ LOG = 'Traceback (most recent call last):\n  File "train.py", line 12, in train\
 PAGE = {"accept": "text/html"}
 PAGES = [
     "/", "/annotate", "/cycles", "/cycles/0", "/cycles/1", "/cycles/2", "/cycles/3", "/cycles/1/labels?page=2",
-    "/cycles/1/selection", "/data", "/data/c0", "/data/c2", "/models", "/models/v1", "/models/v3", "/signals",
-    "/signals/sentiment/v3/margin/9400", "/why", "/why?id=v3", "/why?id=cycle-3", "/sign-in",
+    "/cycles/1/selection", "/cycles/1/what-if", "/cycles/1/what-if?strategy=margin.v1&budget=12",
+    "/cycles/2/what-if", "/accuracy", "/data", "/data/c0", "/data/c2", "/models", "/models/v1", "/models/v3",
+    "/signals", "/signals/sentiment/v3/margin/9400", "/why", "/why?id=v3", "/why?id=cycle-3", "/sign-in",
 ]  # fmt: skip
 
 
@@ -42,14 +46,15 @@ def test_an_empty_house_has_pages_that_say_what_to_do(look):
     said = {
         "/": "No challenger has been judged yet", "/cycles": "No cycle has begun", "/data": "No dataset yet",
         "/models": "No model yet", "/signals": "No signal has been raised", "/annotate": "Who is labelling?",
-        "/why": "Ask where a thing came from",
+        "/why": "Ask where a thing came from", "/accuracy": "No labels yet",
     }  # fmt: skip
     for path, words in said.items():
         answer = look("GET", path, headers=PAGE)
         assert (answer.status_code, words in answer.text) == (200, True)
 
 
-@pytest.mark.parametrize("path", ["/cycles/9", "/models/v9", "/data/c9", "/signals/s9", "/nowhere", "/why?id=nope"])
+@pytest.mark.parametrize("path", ["/cycles/9", "/models/v9", "/data/c9", "/signals/s9", "/nowhere", "/why?id=nope",
+                                  "/cycles/9/what-if"])  # fmt: skip
 def test_a_missing_page_is_a_friendly_one(ask, path):
     answer = ask("GET", path, headers=PAGE)
     assert answer.status_code == 404
@@ -61,6 +66,115 @@ def test_the_overview_fragment_is_not_sent_again_while_nothing_moved(ask):
     first = ask("GET", "/overview/live")
     again = ask("GET", "/overview/live", headers={"if-none-match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
+
+
+def test_the_card_of_a_selection_tells_how_it_was_drawn(ask):
+    page = plain(ask("GET", "/cycles/2", headers=PAGE))
+    for fact in (
+        "<dt>Strategy</dt><dd>cluster-margin.v1</dd>", "<dt>Likeness by</dt><dd>char-ngrams.v1</dd>",
+        "<dt>Pool</dt><dd>3,980 rows, 3,212 distinct samples</dd>", "<dt>Shortlist</dt><dd>200 samples</dd>",
+        "<dt>Budget</dt><dd>40 samples</dd>", "<dt>Clusters</dt><dd>20 among the chosen</dd>",
+        "<dt>Audit stream</dt><dd>6 drawn uniformly, 15.0 % of the drawn</dd>",
+    ):  # fmt: skip
+        assert fact in page
+    assert "Quota" not in page
+    assert "Without a score" not in page
+
+
+def test_a_selection_of_before_designs_were_kept_offers_no_what_if(own, work):
+    old = make.selection(cycle=4, id="cycle-4")
+    capped = make.selection(cycle=5, id="cycle-5", budget=9, quota_by=("segment", "day"), quota_share=0.25, unscored=3)
+    cycles = (make.cycle(4, phase="published"), make.cycle(5, phase="published"))
+    own.ledger.commit(make.entry("chosen", old, capped, *cycles))
+    page, other = (plain(work("GET", f"/cycles/{number}", headers=PAGE)) for number in (4, 5))
+    assert "<dt>Drawn</dt><dd>1 samples</dd>" in page
+    assert not any(words in page for words in ("What if?", "<dt>Budget</dt><dd>0", "Shortlist", "Audit stream"))
+    assert "What if?" in other
+    assert "<dt>Quota</dt><dd>at most 25.0 % by segment and day</dd>" in other
+    assert "<dt>Without a score</dt><dd>3 of the shortlist; they come last</dd>" in other
+
+
+def test_what_if_shows_three_batches_and_names_what_differs(ask):
+    page = plain(ask("GET", "/cycles/1/what-if?strategy=margin.v1&budget=12", headers=PAGE))
+    told = ask("GET", "/api/cycles/1/what-if?strategy=margin.v1&budget=12").json()
+    assert told["imagined"]["strategy"] == "margin.v1"
+    assert "<option selected>margin.v1</option>" in page
+    assert 'value="12"' in page
+    assert '<td class="n">cluster-margin.v1</td><td class="n">margin.v1</td><td class="n">random.v1</td>' in page
+    for side in ("stored", "imagined", "random"):
+        assert f'{told[side]["mean_margin"]:.4g} <span class="soft">n&nbsp;{told[side]["held"]}</span>' in page
+    assert f"{told['both']} samples are in both batches" in page
+    for one in (*told["only_stored"], *told["only_imagined"]):
+        assert f'<a href="/why?id={one["id"]}">{one["text"]}</a>' in page
+    assert "Of the 3,980 rows that cycle-1 chose from, the log gives 96 now" in page
+
+
+def test_what_if_without_a_question_is_the_cycles_own(ask):
+    told = ask("GET", "/api/cycles/1/what-if").json()
+    assert (told["imagined"]["strategy"], told["imagined"]["budget"]) == ("cluster-margin.v1", 40)
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "sentence"),
+    [
+        ("budget=0", 400, "budget: 0, expected 1 to 10,000 samples"),
+        ("budget=-1", 400, "budget: -1, expected 1 to 10,000 samples"),
+        ("budget=1000000000", 400, "budget: 1,000,000,000, expected 1 to 10,000 samples"),
+        ("strategy=nope", 404, "no strategy 'nope'; known: badge.v1, cluster-margin.v1,"),
+        ("strategy=committee-bald.v1", 400, "strategy committee-bald.v1: no members in the log and fewer than two"),
+    ],
+)
+def test_what_if_says_what_it_refuses_and_offers_the_form_again(ask, asked, status, sentence):
+    path = f"/cycles/1/what-if?{asked}"
+    page, told = ask("GET", path, headers=PAGE), ask("GET", f"/api{path}")
+    assert (page.status_code, told.status_code) == (status, status)
+    assert told.json()["error"].startswith(sentence)
+    problem = page.text.partition('<p class="problem" role="alert">')[2].partition("</p>")[0]
+    assert html.unescape(problem).lower().startswith(sentence.lower())
+    assert '<form class="asking-bar" action="/cycles/1/what-if"' in page.text
+    assert '<a href="/cycles/1">Cycle 1</a>' in page.text
+    assert f"<option selected>{'committee-bald.v1' if 'bald' in asked else 'cluster-margin.v1'}</option>" in page.text
+
+
+@pytest.mark.parametrize("path", ["/cycles/1/what-if?budget=many", "/cycles/1/what-if?budget="])
+def test_a_budget_that_is_no_number_has_a_page_with_a_way_back(ask, path):
+    page = ask("GET", path, headers=PAGE)
+    assert page.status_code == 400
+    assert "a whole number" in html.unescape(page.text)
+    assert '<a class="button" href="/">' in page.text
+
+
+def test_a_cycle_that_has_not_chosen_has_no_form_but_a_way_back(ask):
+    page = ask("GET", "/cycles/0/what-if", headers=PAGE)
+    assert page.status_code == 404
+    assert "No selection of &#39;cycle-0&#39;; known: cycle-3, cycle-2, cycle-1." in page.text
+    assert "asking-bar" not in page.text
+    assert '<a href="/cycles/0">Cycle 0</a>' in page.text
+
+
+def test_while_another_is_computed_the_page_says_when_to_try_again(own, work, monkeypatch):
+    turn = OneTurn(waiting=0, patience_seconds=7)
+    monkeypatch.setattr(imagining, "TURN", turn)
+    with turn.held():
+        page, told = (work("GET", f"{at}/cycles/1/what-if", headers=PAGE) for at in ("", "/api"))
+    sentence = "what-if and replay: others are being computed, one at a time; try again in 7 s"
+    assert [(one.status_code, one.headers["retry-after"]) for one in (page, told)] == [(503, "7")] * 2
+    assert told.json() == {"error": sentence}
+    assert f"W{sentence[1:]}." in page.text
+
+
+def test_a_replay_tells_whether_the_batch_came_out_again(ask):
+    told = ask("GET", "/api/cycles/1/replay?threads=1&shards=4").json()
+    assert (told["is_same"], told["samples"]) == (False, 40)
+    assert told["sentence"].startswith("cycle-1 does not come out again: of the 3,980 rows that cycle-1 chose from")
+    refused = ask("GET", "/api/cycles/1/replay?threads=1000")
+    assert refused.json() == {"error": "threads: 1,000, expected 1 to 64, or 0 for as a cycle reads it"}
+
+
+def plain(page):
+    """The text of a page, its narrow spaces as wide ones."""
+    assert page.status_code == 200
+    return page.text.replace("\u202f", " ")
 
 
 NATS = {"incumbent": -0.412, "challenger": -0.371, "difference": 0.041, "lower": 0.012, "upper": 0.07}

@@ -57,7 +57,7 @@ class Loop:
         self.home = home
         (home / "train.py").write_text(TRAINER)
         rows = [
-            labelled_row(f"r{i}{label}", f"{word} thing {i}", label=label)
+            labelled_row(f"r{i}{word}", f"{word} thing {i}", label=label)
             for label, words in WORDS.items()
             for word in words.split()
             for i in range(20)

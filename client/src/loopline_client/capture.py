@@ -71,6 +71,7 @@ class Capture:
         proba: Any = None,
         id: str | None = None,  # noqa: A002  what it is called everywhere
         group: str | None = None,
+        segment: str | None = None,
         latency_ms: float | None = None,
         at: Any = None,
         arm: str | None = None,
@@ -83,8 +84,9 @@ class Capture:
 
         ``x``: a text, the numbers of one row, or the bytes of an image. ``proba``: one probability a class in the order
         of the loop's labels, or a dictionary by label. ``group``: whose sample it is, so that a person is wholly in or
-        out of the test set. ``at``: a datetime or seconds since 1970; now. ``arm``: incumbent, canary or shadow.
-        ``failure``: why the model gave no answer, in place of ``proba``.
+        out of the test set. ``segment``: which part of the traffic it is, such as a channel or a country. ``at``: a
+        datetime or seconds since 1970; now. ``arm``: incumbent, canary or shadow. ``failure``: why the model gave no
+        answer, in place of ``proba``.
         """
         name = new_id()
         try:
@@ -95,6 +97,7 @@ class Capture:
                 "at": moment_of(at),
                 "probabilities": None if proba is None else _distribution(proba),
                 "group": None if group is None else str(group),
+                "segment": None if segment is None else str(segment),
                 "latency_ms": latency_ms,
                 "arm": arm,
                 "embedding": None if embedding is None else row_of(plain(embedding)),

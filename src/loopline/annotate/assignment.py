@@ -18,6 +18,8 @@ AWAITED = frozenset[Stratum]({"chosen", "audit", "reserve"})
 HIDDEN = frozenset[Stratum]({"gold"})
 RESERVE_TIMES = 3
 """A cycle asks about at most so many reserve rows for each sample of its budget: people's time has a bound."""
+FRESH = 200_000
+"""Latest rows of a window whose sealed part a cycle asks about: the reserve measures the world as it is."""
 RESERVE_LEAST = 30
 """But about so many in any case: the gate cannot judge on less."""
 

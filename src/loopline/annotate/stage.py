@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from loopline.annotate.assignment import AWAITED, HIDDEN, drawn, of_candidates, of_gold, of_reserve, once_each
+from loopline.annotate.assignment import AWAITED, FRESH, HIDDEN, drawn, of_candidates, of_gold, of_reserve, once_each
 from loopline.annotate.gold import mixed, rotation, slots
 from loopline.annotate.labelling import labelled
 from loopline.annotate.reviewing import Reviewed, raised, weighed
@@ -32,10 +32,12 @@ def publish(  # noqa: PLR0913  stage recipes take their ports by name
     One task a content: the reserve's before a candidate's, so that what is sealed is not learned. Reserve rows whose
     content is ``known``, learned or labelled before, are left out; of the others a bounded uniform draw is asked about.
     """
-    rows = pool.rows(after=selection.after, until=selection.until)
+    places = [candidate.position for candidate in selection.candidates]  # 0 in a selection of before they were kept
+    rows = pool.at(places) if all(places) else pool.rows(after=selection.after, until=selection.until)
     inputs = dict(zip(rows.id.tolist(), rows.inputs.tolist(), strict=True))
     chosen = of_candidates(selection, inputs, cycle=cycle, settings=settings)
-    sealed = {r.id: r.inputs for r in reserve.sealed(after=cycle.after, until=cycle.until) if r.content not in known}
+    world = reserve.sealed(after=max(cycle.after, cycle.until - FRESH), until=cycle.until)
+    sealed = {row.id: row.inputs for row in world if row.content not in known}
     fresh = of_reserve(drawn(sealed, seed=cycle.seed, budget=cycle.budget), cycle=cycle, settings=settings)
     turn = rotation(gold, cycle=cycle.number, tasks=len(chosen) + len(fresh), settled=settings.annotate.gold)
     return once_each(fresh, chosen, of_gold(turn, cycle=cycle, signature=settings.signature))

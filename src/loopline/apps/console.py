@@ -7,6 +7,7 @@ from loopline.errors import NotFound
 from loopline.orchestrate.awaited import awaited
 from loopline.orchestrate.lineage import Step, makers_of, named, orphans, why
 from loopline.orchestrate.runner import Runner
+from loopline.orchestrate.selecting import imagined, replayed
 from loopline.records.command import Command, Situation
 from loopline.records.ids import PredictionId
 from loopline.records.keys import KINDS, entity_of
@@ -46,6 +47,17 @@ class Console:
         stored = [entity_of(record) for kind in kinds for record in ledger.all(kind, loop)]
         return orphans(stored, ledger.activities(loop))
 
+    def imagine(self, cycle: int, *, strategy: str = "", budget: int = 0) -> tuple[Selection, Selection]:
+        """The stored selection of a cycle, and what another strategy or budget would have given. Raises NotFound."""
+        return imagined(self._house, cycle, strategy=strategy, budget=budget)
+
+    def replay(self, cycle: int, *, threads: int = 0, shards: int = 0) -> tuple[Selection, Selection]:
+        """The stored selection of a cycle, and what its window gives again, read by so many in so many pieces.
+
+        0: as a cycle reads it. Raises NotFound.
+        """
+        return replayed(self._house.read_by(threads=threads, shards=shards), cycle)
+
     def _of_prediction(self, name: str) -> Step:
         try:
             found = self._house.log.find(PredictionId(name))
@@ -55,13 +67,16 @@ class Console:
         ledger, loop = self._house.ledger, self._house.settings.name
         activities = ledger.activities(loop)
         sources = [why(f"model:{found.model}", activities)]
+        if found.role == "reserve":
+            sealed = f"{found.model} answered as {found.arm}; sealed in the reserve, so that nothing more is told"
+            return Step(f"prediction:{found.id}", sealed, "Predict", found.at.isoformat(), tuple(sources))
         for selection in ledger.all(Selection, loop):
             if any(one.content == found.content for one in selection.candidates):
                 asked = f"asked people about it: {selection.reason}"
                 sources.append(Step(entity_of(selection), asked, "Select", "", ()))
         for batch in ledger.all(LabelBatch, loop):
             for label in batch.labels:
-                if label.content == found.content:
+                if label.content == found.content and label.stratum != "reserve":
                     said = f"labelled {label.label} by {', '.join(label.annotators)}"
                     sources.append(Step(entity_of(batch), said, "Aggregate", "", ()))
         act = f"{found.model} answered {found.label or found.failure!r} as {found.arm}; role {found.role}"

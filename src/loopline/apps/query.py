@@ -10,9 +10,10 @@ import pyarrow as pa
 from loopline.adapters.duckdb.query import Answer, Limits, run
 from loopline.adapters.duckdb.views import OUTCOME_SCHEMA, OUTCOMES, Source
 from loopline.errors import InvalidRecord, Unavailable
+from loopline.ports.columns import PoolRows
 from loopline.ports.offsets import Offsets
 from loopline.ports.outcome_book import OutcomeBook
-from loopline.ports.prediction_log import Pool, PoolRows, ScoreLog
+from loopline.ports.prediction_log import Pool, ScoreLog
 from loopline.records.outcome import Outcome
 from loopline.records.segment import Tier
 from loopline.records.settings import Settings

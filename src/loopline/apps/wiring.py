@@ -5,7 +5,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from loopline import __version__
@@ -24,15 +24,19 @@ from loopline.adapters.sql.manifest import SqlManifest
 from loopline.adapters.sql.offsets import SqlOffsets
 from loopline.adapters.sql.outcomes import SqlOutcomes
 from loopline.adapters.sql.queue import SqlTaskQueue
+from loopline.adapters.sql.roles import SqlRoleBook
 from loopline.adapters.subprocess.launcher import SubprocessLauncher
 from loopline.adapters.system.clock import SystemClock
+from loopline.adapters.threads.fleet import ThreadFleet
 from loopline.apps.config import read_rows
 from loopline.apps.recorder.opening import open_objects, state_url
 from loopline.apps.recorder.words import COUNTERS, OWN_COUNTERS
+from loopline.apps.strategies import resolved
 from loopline.errors import Conflict, Unavailable
 from loopline.orchestrate.installation import Installation, Rows
 from loopline.ports.counters import Counters
 from loopline.ports.engine import Engine, Predictor
+from loopline.ports.fleet import Fleet
 from loopline.ports.offsets import Offsets
 from loopline.ports.outcome_book import OutcomeBook
 from loopline.records.model import EngineName
@@ -42,6 +46,7 @@ from loopline.records.signature import Signature
 FOLDER = ".loopline"
 """Everything that a loop keeps, beside its ``loop.toml``."""
 SPOOL = "log/spool.db"
+THREADS = "threads"
 RESTORE = (
     "restore it from a backup: with another, samples that were sealed to judge models would be trained on; "
     "without a backup, begin again in a new folder"
@@ -61,6 +66,12 @@ class House(Installation):
     """Opens every page and API; made at the first start, readable by its owner only."""
     secret: bytes
     """Keys the reserve and the sessions."""
+
+    def read_by(self, *, threads: int, shards: int) -> "House":
+        """The same house, whose pool so many threads read in so many pieces; 0: as it does by itself."""
+        if not threads and not shards:
+            return self
+        return replace(self, log=self.log.read_by(ThreadFleet(max(1, threads)), shards=shards))
 
 
 class Engines:
@@ -98,11 +109,14 @@ def open_house(settings: Settings, *, root: Path) -> House:
     return House(
         settings=settings,
         clock=SystemClock(),
-        log=SpoolLog(root / SPOOL, loop=settings.name, manifest=manifest, objects=objects),
+        log=SpoolLog(
+            root / SPOOL, loop=settings.name, manifest=manifest, objects=objects, fleet=_fleet(settings.select.launcher)
+        ),
         manifest=manifest,
         offsets=SqlOffsets(database),
         outcomes=SqlOutcomes(database),
         ledger=SqlLedger(database),
+        roles=SqlRoleBook(database),
         queue=SqlTaskQueue(database),
         book=SqlAnswerBook(database),
         objects=objects,
@@ -111,12 +125,23 @@ def open_house(settings: Settings, *, root: Path) -> House:
         base=_rows(settings, settings.train.base),
         anchor=_rows(settings, settings.gate.anchor_file),
         gold=_rows(settings, settings.annotate.gold_file),
+        strategy=resolved,
         actor=f"loopline {__version__}",
         root=root,
         counters=FileCounters(root / COUNTERS, beside=(root / OWN_COUNTERS,)),
         token=token,
         secret=secret.encode(),
     )
+
+
+def _fleet(launcher: str) -> Fleet:
+    """Who reads the sealed pool: threads of this process, Daft here, or Daft on a Ray cluster."""
+    if launcher == THREADS:
+        return ThreadFleet(os.cpu_count() or 1)
+
+    from loopline.adapters.daft.fleet import DaftFleet
+
+    return DaftFleet("" if launcher == "daft" else launcher)
 
 
 def _rows(settings: Settings, file: str) -> Rows:

@@ -84,6 +84,7 @@ class Completing:
             "group": keys,
             "role": [self._sealing.role(key) for key in keys],
             "trace": list(chain.from_iterable(one.traces for one in found)),
+            "segment": list(chain.from_iterable(one.segments for one in found)),
             "redacted": [False] * len(rows),
         }
         if not self._redactor.is_idle:
@@ -107,6 +108,7 @@ class Completing:
             "content": [old if new is own else Digest(blake3(new).hexdigest()) for new, own, old in contents],
             "group": [redact.group(key) if own else redact.own_group(key, row=row) for key, row, own in groups],
             "trace": [redact.trace(trace) for trace in columns["trace"]],
+            "segment": [redact.segment(segment) for segment in columns["segment"]],
             "redacted": [new != own for new, own in zip(inputs, seen, strict=True)],
         }
 
@@ -165,11 +167,12 @@ class Completing:
 
 
 class Asked(NamedTuple):
-    """Of each row, in order: its id, the group key that came along, the trace id."""
+    """Of each row, in order: its id, the group key that came along, the trace id, the segment."""
 
     ids: Sequence[PredictionId]
     groups: Sequence[str]
     traces: Sequence[str]
+    segments: Sequence[str]
 
 
 def asked_in(turn: Turn) -> Asked:
@@ -179,15 +182,14 @@ def asked_in(turn: Turn) -> Asked:
     """
     own = f"~{turn.model}" if turn.failure or turn.arm == "shadow" else ""
     none = ("",) * len(turn.requests)
-    found = Asked([PredictionId(name + own) for name in turn.requests], turn.groups or none, turn.traces or none)
+    names = [PredictionId(name + own) for name in turn.requests]
+    found = Asked(names, turn.groups or none, turn.traces or none, turn.segments or none)
     if turn.counts:
-        counted = list(zip(turn.requests, *found[1:], turn.counts, strict=True))
-        names = [[name] if n == 1 else [f"{name}/{number}" for number in range(n)] for name, _, _, n in counted]
-        found = Asked(
-            [PredictionId(name + own) for names_of_one in names for name in names_of_one],
-            [group for _, group, _, n in counted for _ in range(n)],
-            [trace for _, _, trace, n in counted for _ in range(n)],
-        )
+        counted = list(zip(turn.requests, turn.counts, strict=True))
+        each = [[name] if n == 1 else [f"{name}/{number}" for number in range(n)] for name, n in counted]
+        names = [PredictionId(name + own) for names_of_one in each for name in names_of_one]
+        spread = ([one for one, n in zip(values, turn.counts, strict=True) for _ in range(n)] for values in found[1:])
+        found = Asked(names, *spread)
     if any(len(part) != turn.rows for part in found):
         raise _odd(turn, found=f"{turn.rows} rows", expected=f"{len(found.ids)}, those of its requests")
     return found

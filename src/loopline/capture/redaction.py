@@ -11,7 +11,7 @@ from loopline.records.settings import Redaction
 from loopline.records.signature import Row
 
 CONTEXT: Final = "loopline redaction v1"
-FIELDS: Final = ("text", "group", "trace")
+FIELDS: Final = ("text", "group", "segment", "trace")
 Change = Callable[[str], str]
 
 
@@ -49,6 +49,10 @@ class Redactor:
     def group(self, group: str) -> str:
         """What may be stored of a group key that came with a request."""
         return self._applied("group", group)
+
+    def segment(self, segment: str) -> str:
+        """What may be stored of the segment that a request named."""
+        return self._applied("segment", segment)
 
     def row(self, row: Row) -> Row:
         """What may be stored of an input; an image stays as it is."""
@@ -110,7 +114,7 @@ def _compiled(regex: str, *, thing: str) -> Any:
 def _feature(rule: Redaction, *, thing: str) -> tuple[int, Redaction]:
     if not rule.field.isdecimal() or rule.regex:
         found = f"field {rule.field!r} with a regex" if rule.regex else f"field {rule.field!r}"
-        expected = "text, group, trace, or a feature's number without a regex"
+        expected = "text, group, segment, trace, or a feature's number without a regex"
         raise InvalidRecord(thing, found=found, expected=expected)
     try:
         float(rule.replace or 0)

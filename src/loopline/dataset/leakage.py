@@ -1,37 +1,95 @@
-"""Rows that stand on both sides of the wall between training and the reserve."""
+"""Rows that stand on both sides of the wall between training and the reserve, or nearly so."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+import numpy as np
+import pyarrow as pa
+from blake3 import blake3
+from numpy.typing import NDArray
+
+from loopline.dataset.intake import Intake
+from loopline.dataset.pairs import Pairs, alike_in, joined
+from loopline.dataset.similar import shared, twins
+from loopline.dataset.table import LabelledSample
 from loopline.errors import InvalidRecord
+from loopline.records.dataset import LabelledRow
+from loopline.records.label import Label
+from loopline.records.leak import Leak, Leakage, digest_of
+from loopline.records.signature import Signature
 
 Named = tuple[str, str]
 """(content, id) of a row."""
 SHOWN = 5
-"""Pairs that an error names."""
+"""Pairs that a sentence names."""
+LISTED = 100
+"""Pairs that a record lists."""
 
 
-class Leak(NamedTuple):
-    """One content on both sides."""
+class Rows(NamedTuple):
+    """Rows on one side of the wall. All of one length, but for what is not known, which is empty."""
 
-    content: str
-    trained: str
-    """Id of the training row."""
-    sealed: str
-    """Id of the reserve row."""
+    id: Sequence[str]
+    inputs: Sequence[bytes]
+    """Canonical."""
+    group: Sequence[str] = ()
+    """The group key of each; an empty one is shared with nobody."""
+    cycle: Sequence[int] = ()
+    """The cycle that gave each label."""
 
 
-def leaks(training: Iterable[Named], reserve: Iterable[Named]) -> tuple[Leak, ...]:
-    """Every pair of a training row and a reserve row with equal content, by (content, training id, reserve id).
+class Found(NamedTuple):
+    """Which rows leak, and the record of it."""
+
+    trained: NDArray[np.bool_]
+    """(training rows,)"""
+    sealed: NDArray[np.bool_]
+    """(reserve rows,)"""
+    leakage: Leakage
+
+
+def search(training: Rows, *, reserve: Rows, signature: Signature, cut: int | None = None) -> Found:
+    """Every training row that tells of a reserve row, and every reserve row that one tells of.
+
+    By equal inputs, by near equal ones as ``twins`` defines them, by a shared group; and every label of a later cycle
+    than the ``cut``. Which rows are found does not depend on the order of either side.
+    """
+    pairs = twins(training.inputs, reserve.inputs, signature=signature)
+    if training.group and reserve.group:
+        pairs = joined(pairs, _grouped(training.group, reserve.group))
+    late = np.zeros(len(training.id), np.bool_)
+    if cut is not None and len(training.cycle):
+        late = np.asarray(training.cycle) > cut
+    trained, sealed = late.copy(), np.zeros(len(reserve.id), np.bool_)
+    trained[pairs.row], sealed[pairs.sealed] = True, True
+    named = [
+        Leak(trained=training.id[row], sealed=reserve.id[other], likeness=likeness, similarity=similarity)
+        for row, other, likeness, similarity in zip(*(column.tolist() for column in _first(pairs)), strict=True)
+    ]
+    places = np.flatnonzero(late)[: LISTED - len(named)].tolist()
+    named += [Leak(trained=training.id[place], sealed="", likeness="late", similarity=0.0) for place in places]
+    leakage = Leakage(
+        training=len(training.id),
+        reserve=digest_of(blake3(row).hexdigest() for row in reserve.inputs),
+        trained=int(trained.sum()),
+        sealed=int(sealed.sum()),
+        late=int(late.sum()),
+        pairs=tuple(named),
+        found=len(pairs.row),
+    )
+    return Found(trained, sealed, leakage)
+
+
+def leaks(training: Iterable[Named], reserve: Iterable[Named]) -> tuple[tuple[str, str, str], ...]:
+    """Every (content, training id, reserve id) of equal content, sorted.
 
     >>> leaks([("c1", "r1"), ("c2", "r2")], [("c2", "p9")])
-    (Leak(content='c2', trained='r2', sealed='p9'),)
+    (('c2', 'r2', 'p9'),)
     """
     sealed: dict[str, list[str]] = {}
     for content, name in reserve:
         sealed.setdefault(content, []).append(name)
-    pairs = [Leak(content, name, other) for content, name in training for other in sealed.get(content, ())]
-    return tuple(sorted(pairs))
+    return tuple(sorted((content, name, other) for content, name in training for other in sealed.get(content, ())))
 
 
 def require_no_leaks(training: Iterable[Named], reserve: Iterable[Named]) -> None:
@@ -39,7 +97,7 @@ def require_no_leaks(training: Iterable[Named], reserve: Iterable[Named]) -> Non
     found = leaks(training, reserve)
     if not found:
         return
-    pairs = ", ".join(f"{leak.trained} = {leak.sealed}" for leak in found[:SHOWN])
+    pairs = ", ".join(f"{trained} = {sealed}" for _, trained, sealed in found[:SHOWN])
     more = f" and {len(found) - SHOWN:,} more" if len(found) > SHOWN else ""
     raise InvalidRecord(
         "base set",
@@ -47,3 +105,72 @@ def require_no_leaks(training: Iterable[Named], reserve: Iterable[Named]) -> Non
         expected="none",
         remedy="take them out of one of the two: a model must not be judged on what it learned",
     )
+
+
+def apart(base: Intake, held: Intake, signature: Signature) -> tuple[Intake, str]:
+    """The base rows that are not nearly rows of the anchor, and the sentence about the others; empty without any.
+
+    Raises InvalidRecord for a base row that is in the anchor as it is.
+    """
+    require_no_leaks(((s.content, s.sample) for s in base.samples), ((s.content, s.sample) for s in held.samples))
+    found = search(of_samples(base.samples), reserve=of_samples(held.samples), signature=signature)
+    left = tuple(s for s, leaks in zip(base.samples, found.trained.tolist(), strict=True) if not leaks)
+    return base._replace(samples=left), left_out(found.leakage, of="the anchor")
+
+
+def left_out(leakage: Leakage, *, of: str) -> str:
+    """``2 left out because they nearly are rows of the reserve (r17 ~ p9 (one word apart, 0.92), ...)``; else empty.
+
+    >>> left_out(Leakage(training=9, reserve="", trained=0, sealed=0, late=0, pairs=(), found=0), of="the anchor")
+    ''
+    """
+    if not leakage.trained:
+        return ""
+    shown = ", ".join([leak.spoken for leak in leakage.pairs[:SHOWN]] + ["..."] * (leakage.found > SHOWN))
+    they = "it nearly is a row" if leakage.trained == 1 else "they nearly are rows"
+    return f"{leakage.trained:,} left out because {they} of {of} ({shown})"
+
+
+def closed(rows: Iterable[Rows], *, reserve: Rows, signature: Signature) -> frozenset[str]:
+    """Content digests that no dataset may hold: those of the reserve, and those of these rows that nearly are in it."""
+    held = {blake3(inputs).hexdigest() for inputs in reserve.inputs}
+    for side in rows:
+        leaking = np.flatnonzero(search(side, reserve=reserve, signature=signature).trained).tolist()
+        held |= {blake3(side.inputs[place]).hexdigest() for place in leaking}
+    return frozenset(held)
+
+
+def of_table(table: pa.Table) -> Rows:
+    """The rows of a version."""
+    return Rows(table["sample"].to_pylist(), table["inputs"].to_pylist(), cycle=table["cycle"].to_pylist())
+
+
+def of_samples(samples: Sequence[LabelledSample]) -> Rows:
+    """Rows that are about to enter a version."""
+    return Rows([s.sample for s in samples], [s.inputs for s in samples], cycle=[s.cycle for s in samples])
+
+
+def of_labels(labels: Iterable[Label]) -> Rows:
+    """Labels that may be about to enter, whatever their stratum."""
+    every = list(labels)
+    return Rows([label.sample for label in every], [label.inputs for label in every])
+
+
+def of_reserve(fresh: Iterable[Label], *, anchor: Iterable[LabelledRow]) -> Rows:
+    """The labelled reserve, rolling and fixed, each content once, sorted by it, whatever the order of the labels."""
+    by_cycle = sorted(fresh, key=lambda one: (one.cycle, one.sample))
+    rows: dict[bytes, str] = {label.inputs: label.sample for label in by_cycle}
+    rows |= {row.inputs: row.id for row in sorted(anchor, key=lambda one: one.id)}
+    return Rows([rows[inputs] for inputs in sorted(rows)], sorted(rows))
+
+
+def _grouped(groups: Sequence[str], sealed: Sequence[str]) -> Pairs:
+    row, other = shared(groups, sealed)
+    named = np.array([bool(groups[place]) for place in row.tolist()], np.bool_)
+    return alike_in("group", row[named], other[named])
+
+
+def _first(pairs: Pairs) -> Pairs:
+    """The most alike pairs; of equally alike ones in their own order."""
+    order = np.argsort(-pairs.similarity, kind="stable")[:LISTED]
+    return Pairs._make(column[order] for column in pairs)

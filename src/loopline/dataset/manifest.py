@@ -1,67 +1,50 @@
 """What makes a dataset version itself: a few lines of canonical JSON, whose hash is its id."""
 
 from datetime import datetime
+from typing import Any, NamedTuple
 
 import msgspec
 from blake3 import blake3
 
-from loopline.dataset.table import IMPORTED, LabelledTable, by_class
+from loopline.dataset.parts import Contents
 from loopline.errors import InvalidRecord
-from loopline.records.dataset import DatasetVersion
+from loopline.records.dataset import DatasetVersion, Provenance
 from loopline.records.ids import Digest, LoopName
-from loopline.records.label import LabelBatch
-from loopline.records.selection import Selection
-from loopline.records.settings import Settings
 from loopline.records.signature import Signature
+
+SCHEMA_VERSION = 2
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that identifies a version; no time, so that the same rows of the same descent are the same version."""
 
-    schema: int = 1
+    schema: int = SCHEMA_VERSION
     loop: LoopName
     cycle: int
     parent: Digest | None
-    file: Digest
-    """The Parquet object."""
+    held: Contents
     rows: int
     by_class: dict[str, int]
     signature: Signature
     """In full, so that a mismatch can be named."""
     method: str
     selection: str
+    added: int = 0
+    relabelled: int = 0
+    conflicts: Digest | None = None
+    """The conflicts object; None when nothing contradicted."""
+    provenance: Provenance | None = None
+    """Of an imported base."""
 
 
-def begun(table: LabelledTable, *, file: Digest, settings: Settings) -> Manifest:
-    """The manifest of the imported base, stored in ``file``."""
-    return Manifest(
-        loop=settings.name,
-        cycle=0,
-        parent=None,
-        file=file,
-        rows=len(table.content),
-        by_class=by_class(table, settings.signature.labels),
-        signature=settings.signature,
-        method=IMPORTED,
-        selection="",
-    )
+class Cut(NamedTuple):
+    """A version, and by what it differs from its parent."""
 
-
-def continued(
-    parent: Manifest, table: LabelledTable, *, file: Digest, batch: LabelBatch, selection: Selection
-) -> Manifest:
-    """The manifest of the version that this batch made of its parent, stored in ``file``."""
-    return Manifest(
-        loop=parent.loop,
-        cycle=batch.cycle,
-        parent=identity(parent),
-        file=file,
-        rows=len(table.content),
-        by_class=by_class(table, parent.signature.labels),
-        signature=parent.signature,
-        method=batch.method,
-        selection=selection.id,
-    )
+    version: DatasetVersion
+    added: tuple[str, ...]
+    """Contents of the rows that it wrote, all chosen or audit: new, relabelled and confirmed, sorted."""
+    removed: tuple[str, ...]
+    """Contents of its parent that it does not hold, sorted."""
 
 
 def encoded(manifest: Manifest) -> bytes:
@@ -70,34 +53,34 @@ def encoded(manifest: Manifest) -> bytes:
 
 
 def decoded(content: bytes) -> Manifest:
-    """The manifest behind its bytes. Raises InvalidRecord when they are none."""
+    """The manifest behind its bytes; one of schema 1 names a single file. Raises InvalidRecord when they are none."""
+    expected = f"the fields of schema {SCHEMA_VERSION}"
     try:
-        return msgspec.json.decode(content, type=Manifest)
-    except msgspec.DecodeError as error:
-        raise InvalidRecord("dataset manifest", found=str(error), expected="the fields of schema 1") from error
+        fields = msgspec.json.decode(content, type=dict[str, Any])
+        if (found := fields.get("schema", 0)) > SCHEMA_VERSION:
+            remedy = "a newer Loopline wrote it: update this one"
+            raise InvalidRecord("dataset manifest", found=f"schema {found}", expected=expected, remedy=remedy)
+        if found == 1:
+            fields["held"] = {"parts": [{name: fields[name] for name in ("file", "rows", "cycle")}]}
+        return msgspec.convert(fields, Manifest)
+    except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+        raise InvalidRecord("dataset manifest", found=str(error), expected=expected) from error
 
 
-def identity(manifest: Manifest) -> Digest:
-    """The version's id: hex BLAKE3 of the canonical bytes."""
-    return Digest(blake3(encoded(manifest)).hexdigest())
+def identity(content: bytes) -> Digest:
+    """The version's id: hex BLAKE3 of the manifest's bytes."""
+    return Digest(blake3(content).hexdigest())
 
 
-def version_of(manifest: Manifest, *, added: int, relabelled: int, cut_at: datetime, reason: str) -> DatasetVersion:
+def version_of(
+    manifest: Manifest, *, cut_at: datetime, reason: str, removed: int = 0, conflicts: int = 0
+) -> DatasetVersion:
     """The record of the version that this manifest identifies; named ``c`` and the cycle's number."""
+    held = manifest.held.parts
     return DatasetVersion(
-        id=identity(manifest),
-        name=f"c{manifest.cycle}",
-        loop=manifest.loop,
-        cycle=manifest.cycle,
-        parent=manifest.parent,
-        file=manifest.file,
-        signature=manifest.signature.digest,
-        rows=manifest.rows,
-        added=added,
-        relabelled=relabelled,
-        by_class=manifest.by_class,
-        method=manifest.method,
-        selection=manifest.selection,
-        cut_at=cut_at,
-        reason=reason,
-    )
+        id=identity(encoded(manifest)), name=f"c{manifest.cycle}", loop=manifest.loop, cycle=manifest.cycle,
+        parent=manifest.parent, file=held[-1].file, signature=manifest.signature.digest, rows=manifest.rows,
+        added=manifest.added, relabelled=manifest.relabelled, by_class=manifest.by_class, method=manifest.method,
+        selection=manifest.selection, cut_at=cut_at, reason=reason, parts=tuple(part.file for part in held),
+        size=sum(part.size for part in held), removed=removed, conflicts=conflicts,
+    )  # fmt: skip

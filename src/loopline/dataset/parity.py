@@ -22,4 +22,4 @@ def require_parity(thing: str, *, found: Signature, expected: Signature) -> None
 
 
 def _shown(value: object) -> str:
-    return f"[{', '.join(map(str, value))}]" if isinstance(value, tuple) else str(value)
+    return f"[{', '.join(map(str, value))}]" if isinstance(value, tuple) else str(value) or "none"

@@ -1,44 +1,33 @@
 """A table as Parquet bytes, and back: the same table gives the same bytes."""
 
 import io
+from collections.abc import Sequence
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from loopline.dataset.table import LabelledTable
+from loopline.dataset.table import ALL, SCHEMA
 from loopline.errors import InvalidRecord
 
-SCHEMA = pa.schema(
-    [
-        pa.field("inputs", pa.binary(), nullable=False),
-        pa.field("content", pa.string(), nullable=False),
-        pa.field("label", pa.string(), nullable=False),
-        pa.field("weight", pa.float64(), nullable=False),
-        pa.field("sample", pa.string(), nullable=False),
-        pa.field("cycle", pa.int64(), nullable=False),
-        pa.field("stratum", pa.string(), nullable=False),
-    ]
-)
-"""The columns of a dataset file, in order."""
 
-
-def encoded(table: LabelledTable) -> bytes:
+def encoded(table: pa.Table) -> bytes:
     """The table as one zstd-compressed Parquet file with page checksums; it holds no time and no path."""
-    columns = table._asdict()
-    arrow = pa.table([pa.array(columns[field.name], field.type) for field in SCHEMA], schema=SCHEMA)
     sink = io.BytesIO()
-    pq.write_table(arrow, sink, compression="zstd", write_page_checksum=True)
+    # One chunk a column: where the rows came from must not show in the bytes.
+    pq.write_table(table.combine_chunks(), sink, compression="zstd", write_page_checksum=True)
     return sink.getvalue()
 
 
-def decoded(content: bytes) -> LabelledTable:
-    """The table behind its bytes. Raises InvalidRecord when they are no such file."""
+def decoded(content: bytes, *, columns: Sequence[str] = ALL, thing: str = "dataset file") -> pa.Table:
+    """These columns of the table behind its bytes. Raises InvalidRecord about the ``thing`` when they are none."""
     try:
-        arrow = pq.read_table(io.BytesIO(content), page_checksum_verification=True)
+        with pq.ParquetFile(io.BytesIO(content), page_checksum_verification=True) as file:
+            schema = file.schema_arrow
+            table = file.read(columns=list(columns)) if schema.equals(SCHEMA) else None
     except (pa.ArrowException, OSError) as error:
-        raise InvalidRecord("dataset file", found=str(error), expected="Parquet") from error
-    if not arrow.schema.equals(SCHEMA):
-        found = f"columns {', '.join(f'{field.name} {field.type}' for field in arrow.schema)}"
+        raise InvalidRecord(thing, found=str(error), expected="Parquet") from error
+    if table is None:
+        found = f"columns {', '.join(f'{field.name} {field.type}' for field in schema)}"
         expected = ", ".join(f"{field.name} {field.type}" for field in SCHEMA)
-        raise InvalidRecord("dataset file", found=found, expected=expected)
-    return LabelledTable(**{name: arrow.column(name).to_numpy() for name in LabelledTable._fields})
+        raise InvalidRecord(thing, found=found, expected=expected)
+    return table.select(columns)

@@ -1,30 +1,30 @@
-"""Labelled rows as arrays: the form in which versions are merged, stored and read."""
+"""Labelled rows as columns: the form in which versions are merged, stored and read."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
+import pyarrow as pa
 
 IMPORTED = "imported"
 """The stratum of rows that the user brought."""
+SCHEMA = pa.schema(
+    [
+        pa.field("inputs", pa.binary(), nullable=False),
+        pa.field("content", pa.string(), nullable=False),
+        pa.field("label", pa.string(), nullable=False),
+        pa.field("weight", pa.float64(), nullable=False),
+        pa.field("sample", pa.string(), nullable=False),
+        pa.field("cycle", pa.int64(), nullable=False),
+        pa.field("stratum", pa.string(), nullable=False),
+    ]
+)
+"""Every column of a dataset, in order.
 
-
-class LabelledTable(NamedTuple):
-    """Rows of a dataset version, sorted by content, each content once. Every array has shape (rows,)."""
-
-    content: NDArray[np.object_]
-    """str: hex BLAKE3 of the inputs."""
-    inputs: NDArray[np.object_]
-    """bytes: the canonical row, as the model saw it."""
-    label: NDArray[np.object_]
-    weight: NDArray[np.float64]
-    sample: NDArray[np.object_]
-    """str: the prediction it came from, or the id of the imported row."""
-    cycle: NDArray[np.int64]
-    """The cycle that gave the label; 0 for imported rows."""
-    stratum: NDArray[np.object_]
-    """str: ``imported``, ``chosen`` or ``audit``."""
+``inputs``: the canonical row, as the model saw it; ``content``: hex BLAKE3 of it; ``sample``: the prediction it came
+from, or the id of the imported row; ``cycle``: the one that gave the label, 0 for imported rows; ``stratum``:
+``imported``, ``chosen`` or ``audit``.
+"""
+ALL: tuple[str, ...] = tuple(SCHEMA.names)
 
 
 class LabelledSample(NamedTuple):
@@ -38,35 +38,17 @@ class LabelledSample(NamedTuple):
     stratum: str
 
 
-def tabled(samples: Sequence[LabelledSample]) -> LabelledTable:
+def tabled(samples: Sequence[LabelledSample]) -> pa.Table:
     """These samples as a table, each of weight 1, in the order given.
 
-    >>> tabled([LabelledSample("c", b"1", "good", "p1", 3, "audit")]).label.tolist()
+    >>> tabled([LabelledSample("c", b"1", "good", "p1", 3, "audit")])["label"].to_pylist()
     ['good']
     """
-    return LabelledTable(
-        content=objects([s.content for s in samples]),
-        inputs=objects([s.inputs for s in samples]),
-        label=objects([s.label for s in samples]),
-        weight=np.ones(len(samples)),
-        sample=objects([s.sample for s in samples]),
-        cycle=np.array([s.cycle for s in samples], dtype=np.int64),
-        stratum=objects([s.stratum for s in samples]),
-    )
+    columns = {name: [getattr(one, name) for one in samples] for name in LabelledSample._fields}
+    return pa.table(columns | {"weight": [1.0] * len(samples)}, schema=SCHEMA)
 
 
-def objects(values: Sequence[object]) -> NDArray[np.object_]:
-    """An array that holds these very objects; numpy would otherwise cut trailing zero bytes and fix a width."""
-    column = np.empty(len(values), dtype=np.object_)
-    column[:] = values
-    return column
-
-
-def taken(table: LabelledTable, rows: NDArray[np.intp]) -> LabelledTable:
-    """The rows of these places, in this order."""
-    return LabelledTable._make(column[rows] for column in table)
-
-
-def by_class(table: LabelledTable, labels: tuple[str, ...]) -> dict[str, int]:
+def by_class(table: pa.Table, labels: tuple[str, ...]) -> dict[str, int]:
     """Rows of each class, in the order of the labels, absent ones as 0."""
-    return {label: int(np.count_nonzero(table.label == label)) for label in labels}
+    found = {one["values"]: one["counts"] for one in table["label"].value_counts().to_pylist()}
+    return {label: found.get(label, 0) for label in labels}

@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopline.evaluate.bootstrap import bca_bounds, resamples_for
-from loopline.evaluate.leakage import Sample
 from loopline.evaluate.mcnemar import lower_bound, upper_bound
 from loopline.evaluate.metrics import METRICS, is_right, measure
 from loopline.evaluate.power import power_of_accuracy, power_of_mean
@@ -31,7 +30,6 @@ LEAST_ROWS = 30
 """Below this the fresh part says nothing."""
 LEAST_DIFFERING = 10
 """Rows on which the models must differ before a bootstrap, which knows only rows it has seen, is believed."""
-_SHOWN_LEAKS = 3
 
 
 class Rule(NamedTuple):
@@ -102,11 +100,11 @@ def compare_anchor(part: Part, *, rule: Rule, generator: np.random.Generator) ->
     return _comparison("anchor", seen, outcome=outcome, reason=f"anchor {_gap(seen.difference, rule)} ({tail})")
 
 
-def conclude(comparisons: Sequence[Comparison], *, leaks: Sequence[Sample]) -> tuple[Outcome, str]:
+def conclude(comparisons: Sequence[Comparison], *, leaks: Sequence[str]) -> tuple[Outcome, str]:
     """The worst outcome among the parts, and one sentence with the numbers of all; a leak fails and is named first."""
     outcomes = {one.outcome for one in comparisons} | ({"fail"} if leaks else set())
     outcome: Outcome = next((worst for worst in ("fail", "inconclusive") if worst in outcomes), "pass")
-    return outcome, f"{outcome}: " + "; ".join([*_leak_reason(leaks), *(one.reason for one in comparisons)])
+    return outcome, f"{outcome}: " + "; ".join([*leaks, *(one.reason for one in comparisons)])
 
 
 def weigh(part: Part, *, rule: Rule, generator: np.random.Generator) -> Evidence:
@@ -181,12 +179,3 @@ def _signed(value: float, rule: Rule) -> str:
 
 def _gap(value: float, rule: Rule) -> str:
     return f"{_signed(value, rule)} {'nats' if rule.metric == 'log_score' else 'points'}"
-
-
-def _leak_reason(leaks: Sequence[Sample]) -> list[str]:
-    if not leaks:
-        return []
-    pairs = ", ".join(f"{leak.id} = {leak.content[:12]}" for leak in leaks[:_SHOWN_LEAKS])
-    more = f" and {len(leaks) - _SHOWN_LEAKS} more" if len(leaks) > _SHOWN_LEAKS else ""
-    rows = "1 reserve row is" if len(leaks) == 1 else f"{len(leaks)} reserve rows are"
-    return [f"{rows} in the training data: {pairs}{more}"]

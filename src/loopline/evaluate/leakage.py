@@ -1,6 +1,6 @@
-"""Which reserve rows the challenger has been trained on: any of them ends the judgement."""
+"""Whether the challenger has been trained on what judges it: any doubt about that ends the judgement."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from blake3 import blake3
@@ -8,6 +8,10 @@ from blake3 import blake3
 from loopline.records.dataset import LabelledRow
 from loopline.records.ids import Digest
 from loopline.records.label import Label
+from loopline.records.leak import Leakage, digest_of
+
+SHOWN = 5
+"""Pairs that a sentence names."""
 
 
 class Sample(NamedTuple):
@@ -45,6 +49,39 @@ def leaked(samples: Iterable[Sample], *, trained_on: frozenset[str]) -> tuple[Sa
     ['p1']
     """
     return tuple(sorted(sample for sample in samples if sample.content in trained_on))
+
+
+def objections(samples: Sequence[Sample], *, trained_on: frozenset[str], leakage: Leakage | None) -> tuple[str, ...]:
+    """Why these samples may not judge: one sentence a reason, the pairs named; empty only when all is shown to be well.
+
+    ``trained_on``: content digests of the training rows; ``leakage``: what the search between these very rows and
+    these very samples found. No search, or a search among other rows, is an objection as a leak is.
+    """
+    if leakage is None:
+        return ("nobody has searched the training data for rows of the reserve",)
+    reasons = [*_mismatches(samples, trained_on=trained_on, leakage=leakage)]
+    if leakage.trained > leakage.late or leakage.sealed:
+        near = leakage.trained - leakage.late
+        rows = f"{leakage.sealed:,} reserve {'row is' if leakage.sealed == 1 else 'rows are'}"
+        shown = ", ".join(leak.spoken for leak in leakage.pairs[:SHOWN] if leak.sealed)
+        more = f" and {leakage.found - SHOWN:,} more" if leakage.found > SHOWN else ""
+        reasons.append(f"{rows} known from {max(near, 1):,} of {leakage.training:,} training rows: {shown}{more}")
+    if leakage.late:
+        late = [leak.trained for leak in leakage.pairs if leak.likeness == "late"]
+        shown = ", ".join(late[:SHOWN] + ["..."] * (leakage.late > min(SHOWN, len(late))))
+        labels = "1 training label was" if leakage.late == 1 else f"{leakage.late:,} training labels were"
+        reasons.append(f"{labels} given after the cut: {shown}")
+    return tuple(reasons)
+
+
+def _mismatches(samples: Sequence[Sample], *, trained_on: frozenset[str], leakage: Leakage) -> Iterable[str]:
+    if leakage.reserve != digest_of(sample.content for sample in samples):
+        yield f"the search for leaks has seen other reserve rows than these {len(samples):,}"
+    if leakage.training != len(trained_on):
+        yield f"the search for leaks has seen {leakage.training:,} of {len(trained_on):,} training rows"
+    missed = leaked(samples, trained_on=trained_on)
+    if missed and not leakage.trained:
+        yield f"the search for leaks has missed {len(missed):,}, {missed[0].id} first"
 
 
 def _digest(inputs: bytes) -> Digest:

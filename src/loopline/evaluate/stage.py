@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from loopline.evaluate.admission import admit
 from loopline.evaluate.gate import LEAST_ROWS, Part, Rule, compare_anchor, compare_fresh, conclude
-from loopline.evaluate.leakage import Sample, anchor_samples, fresh_samples, leaked
+from loopline.evaluate.leakage import Sample, anchor_samples, fresh_samples, objections
 from loopline.evaluate.ledger import spend
 from loopline.evaluate.scores import joined, truth_of
 from loopline.ports.engine import Engine
@@ -16,6 +16,7 @@ from loopline.records.cycle import Cycle
 from loopline.records.dataset import LabelledRow
 from loopline.records.evaluation import Verdict
 from loopline.records.label import Label
+from loopline.records.leak import Leakage
 from loopline.records.model import ModelVersion
 from loopline.records.settings import Settings
 
@@ -31,16 +32,20 @@ def judge(  # noqa: PLR0913  stage recipes take their ports by name
     anchor: Sequence[LabelledRow],
     fresh: Sequence[Label],
     trained_on: frozenset[str],
+    leakage: Leakage | None,
     engine: Engine,
     objects: ObjectStore,
     settings: Settings,
 ) -> Verdict:
-    """The verdict on the challenger at the ledger's ``decision``-th decision, with its evidence."""
+    """The verdict on the challenger at the ledger's ``decision``-th decision, with its evidence.
+
+    ``leakage``: what was found between its training rows and these reserve rows; a leak, or none looked for, fails.
+    """
     admit(challenger, incumbent=incumbent, fresh=fresh, metric=settings.gate.metric)
     rule = Rule(settings.gate.metric, settings.gate.margin, spend(settings.gate.alpha, decision=decision))
     sealed, fixed = fresh_samples(fresh), anchor_samples(anchor)
     samples = (*sealed, *fixed)
-    leaks = leaked(samples, trained_on=trained_on)
+    leaks = objections(samples, trained_on=trained_on, leakage=leakage)
     generator = np.random.default_rng(cycle.seed)
     whole = Part(
         incumbent=_scored(incumbent, samples, engine=engine, objects=objects),
@@ -60,7 +65,8 @@ def judge(  # noqa: PLR0913  stage recipes take their ports by name
         challenger=challenger.name, incumbent=incumbent.name,
         metric=rule.metric, margin=rule.margin, decision=decision,
         alpha=rule.alpha if len(sealed) >= LEAST_ROWS else 0.0,
-        comparisons=tuple(comparisons), leaks=len(leaks), outcome=outcome, reason=reason,
+        comparisons=tuple(comparisons), leaks=leakage.sealed if leakage else 0, outcome=outcome, reason=reason,
+        pairs=leakage.pairs if leakage else (),
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from loopline.annotate import stage as annotate
 from loopline.dataset import stage as dataset
 from loopline.evaluate import stage as evaluate
 from loopline.monitor import stage as monitor
-from loopline.orchestrate import known
+from loopline.orchestrate import comparing, known, selecting, wall
 from loopline.orchestrate.installation import Installation
 from loopline.records import command as c
 from loopline.records.cycle import Cycle, Phase
@@ -16,12 +16,12 @@ from loopline.records.dataset import Anchor
 from loopline.records.keys import entity_of
 from loopline.records.lineage import Raise, Stored
 from loopline.records.model import RunSpec
+from loopline.records.reserve import Membership, ReserveAccess, Seal
 from loopline.records.segment import Pin
 from loopline.records.selection import Selection
 from loopline.records.signal import Measurement, Signal
 from loopline.records.task import Standing, Task
 from loopline.rollout import stage as rollout
-from loopline.select import stage as select
 from loopline.train import stage as train
 
 ENDS = {
@@ -44,6 +44,10 @@ class Made(NamedTuple):
     raises: tuple[Raise, ...] = ()
     also: tuple[str, ...] = ()
     """Entities that were made but are no stored record: ``tasks:cycle-3``."""
+    seal: Seal | None = None
+    """Comes with an anchor."""
+    members: Membership | None = None
+    """Comes with a dataset version."""
 
 
 def act(house: Installation, command: c.Command, *, seen: c.Situation) -> Made | None:  # noqa: C901, PLR0911, PLR0912  one case a command
@@ -59,7 +63,7 @@ def act(house: Installation, command: c.Command, *, seen: c.Situation) -> Made |
         case c.SetCadence():
             return Made("cadence.changed", command.reason, (command.cadence,))
         case c.OpenCycle():
-            return _open(house, command)
+            return _open(house, command, seen)
         case c.Select():
             return _select(house, command)
         case c.Publish():
@@ -92,7 +96,11 @@ def _import(house: Installation) -> Made:
     version, anchor = dataset.import_base(
         house.base(), anchor=house.anchor(), settings=house.settings, objects=house.objects, now=house.clock.now()
     )
-    return Made("dataset.cut", version.reason, (version, anchor) if anchor else (version,))
+    if anchor is None:
+        return Made("dataset.cut", version.reason, (version,))
+    contents = dataset.anchor_contents(anchor, objects=house.objects)
+    seal = Seal(loop=house.settings.name, contents=tuple(sorted(contents)))
+    return Made("dataset.cut", version.reason, (version, anchor), seal=seal)
 
 
 def _measure(house: Installation, command: c.Measure) -> Made | None:
@@ -115,16 +123,29 @@ def _measure(house: Installation, command: c.Measure) -> Made | None:
     return Made(event, text, (*measured.measurements, *measured.signals), (f"model:{command.version}",))
 
 
-def _open(house: Installation, command: c.OpenCycle) -> Made:
+def _open(house: Installation, command: c.OpenCycle, seen: c.Situation) -> Made | None:
     signals = (s for s in house.ledger.all(Signal, house.settings.name) if s.state == "raised")
-    return Made("cycle.opened", command.reason, (command.cycle,), tuple(entity_of(s) for s in signals))
+    cycle, text = command.cycle, command.reason
+    if cycle.phase == "open" and seen.cadence is not None:
+        cap = known.cap(house, cycle, interval=seen.cadence.interval_seconds, asked=seen.asked)
+        if not cap.budget:
+            return None
+        text = f"{text}; {cap.reason}"
+        cycle = structs.replace(cycle, budget=cap.budget, reason=text)
+    used = [entity_of(s) for s in signals]
+    if cycle.phase == "open" and (choice := comparing.strategy_in_use(house)).is_fallback:
+        text = f"{text}; {choice.reason}"
+        cycle = structs.replace(cycle, reason=text)
+        used += [f"comparison:{name}" for name in choice.evidence]
+    return Made("cycle.opened", text, (cycle,), tuple(used))
 
 
 def _select(house: Installation, command: c.Select) -> Made:
-    selection = select.select(
-        command.cycle, pool=house.log, taken=known.asked(house), model=command.model, settings=house.settings
-    )
-    used = (entity_of(command.cycle), f"model:{command.model}")
+    choice = comparing.strategy_in_use(house)
+    asked = structs.replace(house.settings.select, strategy=choice.strategy)
+    selection = selecting.select_for(house, command.cycle, model=command.model, choice=asked)
+    evidence = (f"comparison:{name}" for name in choice.evidence)
+    used = (entity_of(command.cycle), f"model:{command.model}", *evidence)
     if not selection.candidates:
         closed = structs.replace(
             command.cycle,
@@ -137,7 +158,8 @@ def _select(house: Installation, command: c.Select) -> Made:
     # Before the selection is committed: what it was made from must outlive it, for as long as it can be replayed.
     stretch = Pin(holder=entity_of(selection), after=command.cycle.after, until=command.cycle.until)
     house.manifest.pin(stretch, loop=house.settings.name)
-    return Made("cycle.selected", selection.reason, (selection, _reached(command.cycle, "selected")), used)
+    seal = Seal(loop=house.settings.name, contents=tuple(sorted(known.anchored(house))))
+    return Made("cycle.selected", selection.reason, (selection, _reached(command.cycle, "selected")), used, seal=seal)
 
 
 def _selection(house: Installation, cycle: Cycle) -> Selection:
@@ -152,7 +174,8 @@ def _publish(house: Installation, command: c.Publish) -> Made:
         pool=house.log,
         reserve=house.log,
         gold=house.gold(),
-        known=known.answered(house),
+        known=known.answered(house, before=command.cycle.number)
+        | known.selected(house, before=command.cycle.number + 1),
         settings=house.settings,
     )
     counts = {stratum: sum(t.stratum == stratum for t in tasks) for stratum in ("chosen", "audit", "reserve", "gold")}
@@ -185,25 +208,32 @@ def _cut(house: Installation, command: c.CutDataset) -> Made:
     parent = known.parent(house, command.cycle)
     selection = _selection(house, command.cycle)
     batches = known.unlearned(house, parent, cycle=command.cycle)
-    version = dataset.cut(
+    made = dataset.cut(
         command.cycle,
         parent=parent,
         batch=structs.replace(batches[-1], labels=tuple(label for batch in batches for label in batch.labels)),
         selection=selection,
-        anchor=known.anchored(house),
+        anchor=wall.barred(house, parent, batches=batches) | house.roles.reserved(house.settings.name),
         objects=house.objects,
         settings=house.settings,
         now=house.clock.now(),
     )
     sources: tuple[Stored, ...] = (parent, *batches, selection)
     used = tuple(map(entity_of, sources))
-    return Made("dataset.cut", version.reason, (version, _reached(command.cycle, "cut")), used)
+    members = Membership(loop=house.settings.name, version=command.cycle.number, added=made.added, removed=made.removed)
+    records = (made.version, _reached(command.cycle, "cut"))
+    return Made("dataset.cut", made.version.reason, records, used, members=members)
 
 
 def _train(house: Installation, command: c.StartTraining) -> Made:
     version = known.dataset_of(house, command.cycle)
     spec = train.plan(
-        command.cycle, dataset=version, objects=house.objects, settings=house.settings, attempt=command.attempt
+        command.cycle,
+        dataset=version,
+        objects=house.objects,
+        settings=house.settings,
+        attempt=command.attempt,
+        compare_after=comparing.labels_after(house, command.cycle) if house.settings.select.compare else -1,
     )
     house.launcher.submit(spec)
     text = f"run {spec.id} trains on {version.name} ({version.rows:,} rows)"
@@ -229,22 +259,38 @@ def _collect(house: Installation, command: c.CollectModel) -> Made:
 
 def _judge(house: Installation, command: c.Judge) -> Made:
     challenger, incumbent = known.model(house, command.challenger), known.model(house, command.incumbent)
+    trained_on, leakage = wall.leakage(house, known.dataset_of(house, command.cycle))
     anchors = house.ledger.all(Anchor, house.settings.name)
+    fixed = dataset.anchor_rows(anchors[-1], objects=house.objects) if anchors else ()
+    fresh = known.fresh(house)
     verdict = evaluate.judge(
         command.cycle,
         challenger=challenger,
         incumbent=incumbent,
         decision=command.decision,
-        anchor=dataset.anchor_rows(anchors[-1], objects=house.objects) if anchors else (),
-        fresh=known.fresh(house),
-        trained_on=known.learned(house, known.dataset_of(house, command.cycle)),
+        anchor=fixed,
+        fresh=fresh,
+        trained_on=trained_on,
+        leakage=leakage,
         engine=house.engine,
         objects=house.objects,
         settings=house.settings,
     )
     sources: tuple[Stored, ...] = (challenger, incumbent, *anchors, *known.batches(house))
     event = {"pass": "evaluation.passed", "fail": "evaluation.failed"}.get(verdict.outcome, "evaluation.inconclusive")
-    made = (verdict, _reached(command.cycle, "judged"))
+    comparison = comparing.compared(house, command.cycle)
+    judges = [batch for batch in known.batches(house) if any(one.stratum == "reserve" for one in batch.labels)]
+    access = ReserveAccess(
+        id=command.cycle.id,
+        loop=house.settings.name,
+        at=house.clock.now(),
+        actor=house.actor,
+        purpose=f"the gate of cycle {command.cycle.number}",
+        rows=len(fixed) + len(fresh),
+        versions=(challenger.name, incumbent.name),
+        batches=(*map(entity_of, judges), *map(entity_of, anchors[-1:])),
+    )
+    made = (verdict, access, *((comparison,) if comparison else ()), _reached(command.cycle, "judged"))
     return Made(event, verdict.reason, made, tuple(entity_of(r) for r in sources))
 
 

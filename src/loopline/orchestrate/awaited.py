@@ -4,7 +4,16 @@ from datetime import datetime
 from typing import assert_never
 
 from loopline.orchestrate.cadence import spoken
-from loopline.orchestrate.decide import ROWS, clock_left, decide, enough, first_again, new_rows, rows_to_choose_from
+from loopline.orchestrate.decide import (
+    ROWS,
+    clock_left,
+    decide,
+    enough,
+    first_again,
+    is_week_spent,
+    new_rows,
+    rows_to_choose_from,
+)
 from loopline.records.command import Situation, is_open
 from loopline.records.cycle import Cadence, Cycle
 from loopline.records.settings import ELSEWHERE
@@ -37,6 +46,8 @@ def _between(situation: Situation, now: datetime) -> str:
         return "predictions; no cycle opens, since no trainer is named under [train] run"
     if cadence is None:
         return "the first tick"
+    if is_week_spent(situation):
+        return f"room in the week: {situation.asked:,} of {select.weekly:,} samples were chosen in the last 7 days"
     by_volume = f"at {select.volume:,} {ROWS} ({new_rows(situation):,} so far)"
     if not select.every_seconds and not cadence.severity:
         return f"the next cycle opens {by_volume}"

@@ -39,7 +39,7 @@ RETRY = timedelta(seconds=30)
 """Rest after the first version could not be trained; doubled with each failure, five times at most."""
 LOOK = timedelta(seconds=15)
 """Rest between two reviews of a batch in which nobody answers: people skip, leave, and come back."""
-WINDOW = 200_000
+WINDOW = 50_000_000
 """Rows that a cycle looks back over at most, so that what it reads stays in bounds."""
 RELOOK = 1.1
 """The monitor looks again where it found no whole tick once the stretch has grown by this factor: rare rows are then
@@ -139,7 +139,7 @@ def _cycle(situation: Situation, now: datetime, *, reason: str) -> Cycle:
 def due_reason(situation: Situation, now: datetime) -> str:
     """Why a cycle is due now, in words; empty when none is."""
     settings, cadence, new = situation.settings, situation.cadence, new_rows(situation)
-    if cadence is None:
+    if cadence is None or is_week_spent(situation):
         return ""
     if settings.select.volume and new >= settings.select.volume:
         return f"{new:,} {ROWS}, reached the volume of {settings.select.volume:,}"
@@ -147,6 +147,11 @@ def due_reason(situation: Situation, now: datetime) -> str:
     if by_clock and clock_left(situation, cadence, now) <= 0 and rows_to_choose_from(situation) >= enough(cadence):
         return f"{spoken(cadence.interval_seconds)} have passed with {new:,} {ROWS}; {cadence.reason}"
     return ""
+
+
+def is_week_spent(situation: Situation) -> bool:
+    """Whether the last seven days chose all that the week's cap allows."""
+    return 0 < situation.settings.select.weekly <= situation.asked
 
 
 def new_rows(situation: Situation) -> int:

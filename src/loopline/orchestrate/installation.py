@@ -11,6 +11,8 @@ from loopline.ports.ledger import Ledger
 from loopline.ports.manifest import Manifest
 from loopline.ports.object_store import ObjectStore
 from loopline.ports.prediction_log import Pool, PredictionLog, ReserveLog, ScoreLog
+from loopline.ports.role_book import RoleBook
+from loopline.ports.strategy import Strategy
 from loopline.ports.task_queue import AnswerBook, TaskQueue
 from loopline.records.dataset import LabelledRow
 from loopline.records.settings import Settings
@@ -32,6 +34,7 @@ class Installation:
     log: Log
     manifest: Manifest
     ledger: Ledger
+    roles: RoleBook
     queue: TaskQueue
     book: AnswerBook
     objects: ObjectStore
@@ -43,5 +46,7 @@ class Installation:
     """The fixed part of the reserve."""
     gold: Rows
     """Rows whose answer is known, to check people's work."""
+    strategy: Callable[[str], Strategy]
+    """The selection strategy of this versioned name. Raises NotFound."""
     actor: str
     """Who acts, for the lineage: ``loopline 0.1.0``."""

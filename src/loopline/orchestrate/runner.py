@@ -168,6 +168,8 @@ class Runner:
             records=made.records,
             tasks=made.tasks,
             raises=made.raises,
+            seal=made.seal,
+            members=made.members,
             activity=None if quiet else activity,
             events=(event,) if made.event else (),
         )

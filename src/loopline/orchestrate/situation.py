@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from loopline.errors import NotFound
 from loopline.orchestrate.installation import Installation
+from loopline.orchestrate.throughput import asked_within_a_week
 from loopline.records.command import ArmTally, LiveEvidence, Reviewed, Situation, is_open
 from loopline.records.cycle import Cadence, Cycle
 from loopline.records.dataset import DatasetVersion
@@ -14,6 +15,7 @@ from loopline.records.evaluation import Verdict
 from loopline.records.ids import PredictionId, VersionName
 from loopline.records.model import ModelVersion, RunSpec, RunState
 from loopline.records.rollout import Rollout, TrafficSplit
+from loopline.records.selection import Selection
 from loopline.records.signal import Measurement, Signal
 
 CHUNK = 100_000
@@ -64,9 +66,15 @@ def gather(
         decisions=sum(verdict.alpha > 0 for verdict in verdicts),
         rollout=rollout,
         live=_live(house, rollout, before=before, end=end),
+        asked=_asked(house) if house.settings.select.weekly and number < 0 else 0,
         trouble=trouble,
         failure=failure,
     )
+
+
+def _asked(house: Installation) -> int:
+    loop, ledger = house.settings.name, house.ledger
+    return asked_within_a_week(ledger.all(Cycle, loop), ledger.all(Selection, loop), now=house.clock.now())
 
 
 def _measured(house: Installation, split: TrafficSplit | None) -> tuple[Measurement, ...]:

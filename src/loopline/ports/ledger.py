@@ -17,6 +17,10 @@ class Ledger(Protocol):
         A record with the key of a stored one replaces it. Keys: see ``records/keys.py``. A task that is stored already
         stays as it is; a raise sets how many answers it wants, be that more or fewer. Raises Conflict for another task
         or activity under a known id, NotFound for a raise of an unknown task; nothing is stored then.
+
+        Registers the role of every sample in a selection, a reserve task, a seal or a membership (``RoleBook``). Raises
+        Conflict for one that is registered on the other side of the seal, and for a membership of a version that is not
+        later than those stored.
         """
         ...
 

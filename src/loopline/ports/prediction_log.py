@@ -1,11 +1,12 @@
 """Where predictions are kept, and the three views that stages may have of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from loopline.ports.columns import PoolRows, Sift, Sketch
 from loopline.records.ids import PredictionId
 from loopline.records.prediction import Prediction
 from loopline.records.predictions import Predictions
@@ -72,28 +73,27 @@ class ScoreLog(Protocol):
         ...
 
 
-class PoolRows(NamedTuple):
-    """What selection sees: rows of the loop role that a live arm answered. Arrays share their first axis."""
-
-    position: NDArray[np.int64]
-    id: NDArray[np.object_]
-    content: NDArray[np.object_]
-    inputs: NDArray[np.object_]
-    """bytes: the canonical row."""
-    model: NDArray[np.object_]
-    label: NDArray[np.object_]
-    probabilities: NDArray[np.float32]
-    """(n, classes), rows sum to 1."""
-    margin: NDArray[np.float32]
-
-
 class Pool(Protocol):
-    """The log as selection and datasets may read it. No method returns a reserve row."""
+    """The log as selection and datasets may read it: rows of role ``loop`` that a live arm answered.
+
+    No method returns a reserve row. Only rows whose very bytes the log holds: a redacted row, or one whose bytes lie
+    elsewhere, teaches nobody.
+    """
 
     def rows(self, *, after: int, until: int) -> PoolRows:
-        """Answered rows of role ``loop`` and arm incumbent or canary with position in (after, until], in order.
+        """Those with position in (after, until], in order."""
+        ...
 
-        Only those whose very bytes the log holds: a redacted row, or one whose bytes lie elsewhere, teaches nobody.
+    def at(self, positions: Sequence[int]) -> PoolRows:
+        """Those at these positions, in order of position, each once; a position that has none is left out."""
+        ...
+
+    def survey(self, sift: Sift, *, after: int, until: int) -> Iterator[Sketch]:
+        """One pass over those with position in (after, until]: a sketch a piece, by position.
+
+        Each row is in one piece. How the window is cut into pieces, and who works on them, is the log's own affair: the
+        kernel and the merge of sketches give the same whatever it is. What a pass found in sealed pieces is kept, so
+        that another pass of the same name over them reads nothing.
         """
         ...
 

@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 from loopline.records.ids import LoopName, VersionName
+from loopline.records.leak import Leak
 
 Outcome = Literal["pass", "fail", "inconclusive"]
 
@@ -45,6 +46,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What this decision may spend: alpha * 6 / (pi^2 k^2); 0 when too few rows made a pass impossible."""
     comparisons: tuple[Comparison, ...]
     leaks: int
-    """Training rows found in the reserve; any makes the verdict fail."""
+    """Reserve rows that the training rows hold or nearly hold; any makes the verdict fail."""
     outcome: Outcome
     reason: str
+    pairs: tuple[Leak, ...] = ()
+    """Of them, the first hundred, with the training row that tells of each."""

@@ -43,6 +43,8 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="
     """float32 (rows, members, classes); empty when the model has no members or none were asked for."""
     embedding: bytes = b""
     """float32 (rows, dimensions); empty when the model has none."""
+    segment: str = ""
+    """The part of the traffic that the request named, such as a channel; empty without one."""
 
 
 class Turn(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="turn"):
@@ -69,22 +71,25 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="turn
     failure: str = ""
     members: bytes = b""
     embedding: bytes = b""
+    segments: tuple[str, ...] = ()
+    """One a request; empty: none came along."""
 
     def exchanges(self) -> tuple[Exchange, ...]:
         """The same, request by request."""
         counts = self.counts or (1,) * len(self.requests)
-        groups, traces = self.groups or ("",) * len(counts), self.traces or ("",) * len(counts)
+        none = ("",) * len(counts)
+        own = self.requests, counts, self.groups or none, self.traces or none, self.segments or none
         at_us, model, artifact, signature = self.at_us, self.model, self.artifact, self.signature
         arm, reason = self.arm, self.reason
         part, found, start = self._part, [], 0
-        for request, count, group, trace in zip(self.requests, counts, groups, traces, strict=True):
+        for request, count, group, trace, segment in zip(*own, strict=True):
             stop = start + count
             one = Exchange(
                 request=request, at_us=at_us, model=model, artifact=artifact, signature=signature, arm=arm,
                 reason=reason, group=group, trace=trace, inputs=part(self.inputs, start, stop), rows=count,
                 probabilities=part(self.probabilities, start, stop), latency_us=self.latency_us, failure=self.failure,
                 members=part(self.members, start, stop) if self.members else b"",
-                embedding=part(self.embedding, start, stop) if self.embedding else b"",
+                embedding=part(self.embedding, start, stop) if self.embedding else b"", segment=segment,
             )  # fmt: skip
             found.append(one)
             start = stop
@@ -105,5 +110,5 @@ def alone(exchange: Exchange) -> Turn:
         at_us=exchange.at_us, model=exchange.model, artifact=exchange.artifact, signature=exchange.signature,
         arm=exchange.arm, reason=exchange.reason, inputs=exchange.inputs, rows=exchange.rows,
         probabilities=exchange.probabilities, latency_us=exchange.latency_us, failure=exchange.failure,
-        members=exchange.members, embedding=exchange.embedding,
+        members=exchange.members, embedding=exchange.embedding, segments=(exchange.segment,),
     )  # fmt: skip

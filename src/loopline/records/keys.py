@@ -1,12 +1,14 @@
 """The kind and the key of each stored record: what identifies it within a loop's ledger."""
 
 from loopline.records.access import ApiKey
+from loopline.records.comparison import StrategyComparison
 from loopline.records.cycle import Cadence, Cycle
-from loopline.records.dataset import Anchor, DatasetVersion
+from loopline.records.dataset import Anchor, DatasetVersion, Tag
 from loopline.records.evaluation import Verdict
 from loopline.records.label import LabelBatch
 from loopline.records.lineage import Stored
 from loopline.records.model import ModelVersion, RunSpec
+from loopline.records.reserve import ReserveAccess
 from loopline.records.rollout import Rollout, TrafficSplit
 from loopline.records.selection import Selection
 from loopline.records.signal import Measurement, Signal
@@ -17,6 +19,7 @@ KINDS: dict[type[Stored], str] = {
     LabelBatch: "labels",
     DatasetVersion: "dataset",
     Anchor: "anchor",
+    Tag: "tag",
     ModelVersion: "model",
     RunSpec: "run",
     Verdict: "verdict",
@@ -28,6 +31,8 @@ KINDS: dict[type[Stored], str] = {
     Cadence: "cadence",
     Standing: "standing",
     ApiKey: "key",
+    ReserveAccess: "access",
+    StrategyComparison: "comparison",
 }
 
 
@@ -39,7 +44,7 @@ def key_of_record(record: Stored) -> str:
     '4'
     """
     match record:
-        case ModelVersion() | DatasetVersion():
+        case ModelVersion() | DatasetVersion() | Tag():
             return record.name
         case Cycle():
             return f"cycle-{record.number}"

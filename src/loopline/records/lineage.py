@@ -5,12 +5,14 @@ from datetime import datetime
 import msgspec
 
 from loopline.records.access import ApiKey
+from loopline.records.comparison import StrategyComparison
 from loopline.records.cycle import Cadence, Cycle
-from loopline.records.dataset import Anchor, DatasetVersion
+from loopline.records.dataset import Anchor, DatasetVersion, Tag
 from loopline.records.evaluation import Verdict
 from loopline.records.ids import CommandId, LoopName, TaskId
 from loopline.records.label import LabelBatch
 from loopline.records.model import ModelVersion, RunSpec
+from loopline.records.reserve import Membership, ReserveAccess, Seal
 from loopline.records.rollout import Rollout, TrafficSplit
 from loopline.records.selection import Selection
 from loopline.records.signal import Measurement, Signal
@@ -20,6 +22,7 @@ Stored = (
     Selection
     | LabelBatch
     | DatasetVersion
+    | Tag
     | Anchor
     | ModelVersion
     | RunSpec
@@ -32,6 +35,8 @@ Stored = (
     | Cadence
     | Standing
     | ApiKey
+    | ReserveAccess
+    | StrategyComparison
 )
 """Records that the ledger keeps whole, by kind and key."""
 
@@ -84,3 +89,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     raises: tuple[Raise, ...] = ()
     activity: Activity | None = None
     events: tuple[Event, ...] = ()
+    seal: Seal | None = None
+    """Comes with an anchor: the contents of its rows."""
+    members: Membership | None = None
+    """Comes with a dataset version: the samples that entered or left."""

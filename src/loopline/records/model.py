@@ -43,7 +43,7 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True):
     cycle: int
     dataset: Digest
     dataset_file: str
-    """Path of the Parquet file, readable by the run."""
+    """Path of the version's manifest, readable by the run; without ``dataset_parts``, of one Parquet file."""
     signature: Signature
     entry: str
     """``train.py:train``, resolved against ``folder``, or ``package.module:function``."""
@@ -57,6 +57,10 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What serving wants beside the distribution; packaging keeps it."""
     convert: str = "auto"
     """As ``[serve] convert``."""
+    compare_after: int = -1
+    """Labels of later cycles are compared, chosen against random, by two small models beside the run; -1: none are."""
+    dataset_parts: tuple[str, ...] = ()
+    """Paths of the version's parts, in the order of its manifest, which says what each of them must be."""
 
 
 RunPhase = Literal["running", "succeeded", "failed", "vanished"]

@@ -61,6 +61,8 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     """Digest of the object that holds the row's bytes when they were too many for the log: ``inputs`` is empty then."""
     redacted: bool = False
     """Whether a rule changed ``inputs`` before it was stored: then it is not what the model saw."""
+    segment: str = ""
+    """The part of the traffic that the request named, such as a channel; empty without one."""
 
     def __post_init__(self) -> None:
         if not self.failure and not is_distribution(total := sum(self.probabilities)):

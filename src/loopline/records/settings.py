@@ -33,7 +33,8 @@ class Redaction(msgspec.Struct, frozen=True, kw_only=True):
     """One rule about what must not be stored; applied before anything is."""
 
     field: str = "text"
-    """``text``: text rows and failure messages; ``group``; ``trace``; a feature's number, from 0, of a table."""
+    """``text``: text rows and failure messages; ``group``; ``segment``; ``trace``; a feature's number, from 0, of a
+    table."""
     regex: str = ""
     """What is replaced; empty: the whole field."""
     replace: str = ""
@@ -49,6 +50,9 @@ class CaptureSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Share of predictions kept, deterministic by id, in (0, 1]."""
     group_by: str = ""
     """Request parameter whose value groups samples; empty: texts of equal words are a group, and equal tabular rows."""
+    segment_by: str = ""
+    """Request parameter whose value names the part of the traffic that a sample is of, such as a channel; empty: none.
+    Reports and plain requests name it as ``segment``."""
     reserve: float = 0.05
     """Share of groups sealed for evaluation, in [0, 0.5]."""
     keep: tuple[str, ...] = ("embedding",)
@@ -76,6 +80,21 @@ class SelectSettings(msgspec.Struct, frozen=True, kw_only=True):
     budget: int = 200
     explore: float = 0.10
     """Share of the budget drawn uniformly at random (the audit stream)."""
+    quota_by: tuple[str, ...] = ()
+    """Keys that cut the pool into strata: ``segment``, ``predicted``, ``day``, ``hour``; one stratum a combination."""
+    quota_share: float = 1.0
+    """Most of the chosen that may come from one stratum, as a share in (0, 1]."""
+    weekly: int = 0
+    """Most samples that seven days of cycles choose together; 0: no such cap."""
+    throughput: bool = True
+    """Whether a cycle asks for no more than people have been seen to answer while it lasts."""
+    compare: bool = True
+    """Whether each training run also makes two small models, to see whether chosen labels teach more than random."""
+    fallback: bool = True
+    """Whether the loop chooses at random while the strategy is measured to be worse than that."""
+    launcher: str = "threads"
+    """Who reads the pool: ``threads`` of this process, ``daft``, ``ray`` (one of its own here), or the Ray cluster at
+    ``ray://HOST:PORT``."""
 
 
 class AnnotateSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,57 +1,157 @@
-"""How large a batch is, how it splits, and the sentence that says so."""
+"""A draw becomes a batch: the design it follows, the candidates it took, and the sentence that says so."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 
-class Shares(NamedTuple):
-    """How many samples each draw takes."""
+from loopline.ports.columns import PoolRows, Reads
+from loopline.records.ids import Digest, PredictionId
+from loopline.records.selection import Candidate
+from loopline.select.draw import Design, Drawn, softrank
+from loopline.select.growing import Grown
+from loopline.select.shortlist import Shortlisted, Wish, members_of
+from loopline.select.sifting import copies, keys_of, packed, urgency_of
 
-    audit: int
-    """Uniformly at random."""
-    chosen: int
-    """By informativeness and diversity."""
+Numbers = NDArray[np.float64]
 
 
-def shares(*, budget: int, explore: float, available: int) -> Shares:
-    """The batch of at most ``budget`` samples, ``explore`` of it (rounded half up) for the audit stream.
+def design_of(listed: Shortlisted, *, samples: int, steps: int, explore: float, wish: Wish) -> Design:
+    """The design of a draw over ``samples``, of which the shortlist holds the first: weights by rank.
 
-    >>> shares(budget=150, explore=0.10, available=1204)
-    Shares(audit=15, chosen=135)
-    >>> shares(budget=150, explore=0.10, available=40)
-    Shares(audit=4, chosen=36)
+    The samples beyond it share alike what ``rank ** -sharpness`` gives to their ranks.
     """
-    total = max(0, min(budget, available))
-    audit = min(total, int(total * explore + 0.5))
-    return Shares(audit=audit, chosen=total - audit)
+    tail = samples - len(listed.rows.id)
+    weights, beyond = softrank(len(listed.rows.id), tail=tail, sharpness=wish.strategy.sharpness)
+    return Design(
+        weights=weights,
+        strata=listed.stratum,
+        cap=wish.cap if wish.quota_by else len(weights) + 1,
+        tail=tail,
+        tail_weight=beyond,
+        steps=steps,
+        explore=explore,
+    )
 
 
-class Pooled(NamedTuple):
-    """What the window held."""
+class Chances(NamedTuple):
+    """Inclusion probabilities: of each candidate, and of every other sample alike."""
 
-    found: int
-    """Rows in the window."""
-    rows: int
-    """Of them, never labelled or selected before."""
-    distinct: int
-    """Samples among these after duplicates were folded."""
+    candidates: Numbers
+    tail: float
 
 
-def sentence(taken: Shares, *, pooled: Pooled, strategy: str, window: tuple[int, int], budget: int) -> str:
-    """What was chosen from what, and how, in words.
+def candidates_of(
+    drawn: Drawn, found: Grown, *, others: PoolRows, chances: Chances, wish: Wish
+) -> tuple[Candidate, ...]:  # fmt: skip
+    """What was drawn, in order; ``others``: rows of what was drawn beyond the shortlist."""
+    listed = found.listed
+    scores = wish.strategy.score(value_of(others, wish.strategy.reads)) if len(others.id) else np.empty(0, np.float32)
+    places = {int(key): at for at, key in enumerate(keys_of(listed.rows.content))}
+    beyond = {int(key): at for key, at in _standing(others, scores, found, wish)}
 
-    >>> sentence(Shares(15, 135), pooled=Pooled(2400, 2310, 1204), strategy="margin.v1", window=(0, 9), budget=150)
-    '135 of 1,204 distinct samples (2,310 rows) by margin.v1 and 15 at random'
-    """
-    after, until = window
-    of = f"{pooled.distinct:,} distinct samples ({pooled.rows:,} rows)"
-    if not pooled.found:
-        return f"nothing to select: the log holds no eligible row in ({after:,}, {until:,}]"
-    if not pooled.rows:
-        return (
-            f"nothing to select: all {pooled.found:,} rows in ({after:,}, {until:,}] were labelled or selected before"
+    def one(order: int, key: int) -> Candidate:
+        at, is_listed = (places[key], True) if key in places else (beyond[key], False)
+        rows = listed.rows if is_listed else others
+        score = float(listed.score[at] if is_listed else scores[at]) if wish.strategy.reads else np.nan
+        return Candidate(
+            prediction=PredictionId(rows.id[at]),
+            content=Digest(rows.content[at]),
+            draw="audit" if drawn.is_audit[order] else "chosen",
+            order=order,
+            score=score if np.isfinite(score) else None,
+            probability=float(chances.candidates[at]) if is_listed else chances.tail,
+            multiplicity=int(listed.multiplicity[at]) if is_listed else _rows_of(found, key),
+            predicted=str(rows.label[at]),
+            position=int(rows.position[at]),
+            proposal=float(drawn.proposal[order]),
+            segment=str(rows.segment[at]),
+            is_both=bool(drawn.is_both[order]),
         )
+
+    return tuple(one(order, int(key)) for order, key in enumerate(drawn.content))
+
+
+def value_of(rows: PoolRows, reads: Reads) -> NDArray[np.float32]:
+    """The column that a strategy reads, of whole rows: as the log's column holds it, or from the probabilities.
+
+    >>> from loopline.select.shortlist import EMPTY
+    >>> two = EMPTY._replace(probabilities=np.array([[0.25, 0.75]], np.float32))
+    >>> value_of(two, "top").tolist()
+    [0.75]
+    """
+    p = rows.probabilities.astype(np.float64)
+    match reads:
+        case "margin":
+            return rows.margin
+        case "members":
+            return members_of(rows)
+        case "top":
+            return np.asarray(p.max(axis=1, initial=0.0), np.float32)
+        case "entropy":
+            return np.asarray(-(p * np.log(np.where(p > 0.0, p, 1.0))).sum(axis=1), np.float32)
+        case "":
+            return np.zeros(len(p), np.float32)
+
+
+def _standing(rows: PoolRows, scores: NDArray[np.float32], found: Grown, wish: Wish) -> Iterator[tuple[int, int]]:
+    """(content key, place) of the row that stands for each sample: of several, the one of least key comes last."""
+    urgency = urgency_of(scores, sign=wish.strategy.sign)
+    keys = packed(urgency, is_current=np.asarray(rows.model == found.first, np.bool_))
+    order = np.lexsort((rows.position, keys))[::-1]
+    return zip(keys_of(rows.content[order]).tolist(), order.tolist(), strict=True)
+
+
+def _rows_of(found: Grown, key: int) -> int:
+    return int(copies(found.sketches, np.array([key], np.uint64))[0])
+
+
+def clusters_of(drawn: Drawn, listed: Shortlisted) -> int:
+    """How many clusters the chosen samples lie in; 0 where each candidate is a cluster of its own."""
+    if len(np.unique(listed.cluster)) == len(listed.cluster):
+        return 0
+    of = dict(zip(keys_of(listed.rows.content).tolist(), listed.cluster.tolist(), strict=True))
+    chosen = drawn.content[~drawn.is_audit | drawn.is_both]
+    return len({of[key] for key in chosen.tolist() if key in of})
+
+
+def sentence(drawn: Drawn, found: Grown, *, samples: int, wish: Wish, window: tuple[int, int], budget: int) -> str:
+    """What was chosen from what, and how, in words."""
+    pool, strategy = found.pool, wish.strategy.name
+    of = f"{samples:,} distinct samples ({pool.rows:,} rows)"
+    after, until = window
+    if not pool.found:
+        return f"nothing to select: the log holds no eligible row in ({after:,}, {until:,}]"
+    if not pool.rows:
+        taken = "were labelled, selected or sealed before"
+        return f"nothing to select: all {pool.found:,} rows in ({after:,}, {until:,}] {taken}"
     if budget <= 0:
         return f"nothing selected: the budget is {budget}; {of} were eligible"
-    if pooled.distinct <= budget:
-        return f"all {of}, since the budget is {budget:,}: {taken.chosen:,} as chosen and {taken.audit:,} as audit"
-    return f"{taken.chosen:,} of {of} by {strategy} and {taken.audit:,} at random"
+    audit = int(drawn.is_audit.sum())
+    chosen = len(drawn.content) - audit
+    if samples <= budget:
+        return f"all {of}, since the budget is {budget:,}: {chosen:,} as chosen and {audit:,} as audit"
+    told = (f"{chosen:,} of {of} by {strategy} and {audit:,} at random", *_remarks(drawn, found, wish))
+    return "; ".join(told)
+
+
+def _remarks(drawn: Drawn, found: Grown, wish: Wish) -> Iterator[str]:
+    """What else there is to say of a draw."""
+    if both := int(drawn.is_both.sum()):
+        yield f"{both:,} of these by both, so that {len(drawn.content):,} samples are asked about"
+    if wish.strategy.arrange:
+        yield f"shortlist of {len(found.listed.rows.id):,}, likeness by {found.listed.embedding}"
+    if found.listed.source:
+        yield f"informativeness by {found.listed.source}"
+    if not found.first:
+        yield f"rows of all versions alike, as {wish.model} has answered too few"
+    if full := wish.wanted - len(drawn.content) - int(drawn.is_both.sum()):
+        yield f"{full:,} fewer than the budget, as strata were full"
+    if unscored := unscored_of(found.listed, wish):
+        yield f"{unscored:,} of the shortlist have no score and come last"
+
+
+def unscored_of(listed: Shortlisted, wish: Wish) -> int:
+    """Candidates without a usable score, where the strategy asks for one."""
+    return int(np.isnan(listed.score).sum()) if wish.strategy.reads else 0

@@ -43,7 +43,7 @@ def char_ngrams(texts: Sequence[str]) -> Vectors:
     1.0
     """
     parts = [_hashed(texts[start : start + CHUNK]) for start in range(0, len(texts), CHUNK)]
-    return _unit(np.concatenate(parts)) if parts else np.zeros((0, DIMENSIONS), np.float32)
+    return unit(np.concatenate(parts)) if parts else np.zeros((0, DIMENSIONS), np.float32)
 
 
 def _hashed(texts: Sequence[str]) -> Vectors:
@@ -79,7 +79,7 @@ def features(rows: NDArray[np.float64]) -> Vectors:
         return rows.astype(np.float32)
     spread = rows.std(axis=0)
     centred = rows - rows.mean(axis=0)
-    return _unit(np.where(spread > 0.0, centred / np.where(spread > 0.0, spread, 1.0), 0.0).astype(np.float32))
+    return unit(np.where(spread > 0.0, centred / np.where(spread > 0.0, spread, 1.0), 0.0).astype(np.float32))
 
 
 def embedding_of(signature: Signature) -> str:
@@ -103,6 +103,7 @@ def embed(inputs: Sequence[bytes], signature: Signature) -> Vectors:
     return features(np.array(rows, np.float64).reshape(len(rows), signature.width))
 
 
-def _unit(vectors: Vectors) -> Vectors:
+def unit(vectors: Vectors) -> Vectors:
+    """The rows at length 1; a zero row stays zero."""
     norms = np.sqrt(np.square(vectors).sum(axis=1, keepdims=True))
     return np.asarray(np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0.0))

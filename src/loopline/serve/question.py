@@ -1,6 +1,7 @@
 """One request on its way through the gateway: what was asked, who was chosen to answer, what they said."""
 
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -37,6 +38,11 @@ class Question(NamedTuple):
     """The trace id of the caller's ``traceparent``."""
     extras: frozenset[str] = frozenset()
     """``members``, ``embedding``: asked for beside the distribution."""
+    segment: str = ""
+    """The part of the traffic that the request named; empty without one."""
+
+
+GROUP, TRACE, SEGMENT = attrgetter("group"), attrgetter("trace"), attrgetter("segment")
 
 
 class Asked(NamedTuple):
@@ -84,13 +90,11 @@ def turn_of(answers: Sequence[Answer], *, rows: Rows, said: Said | None) -> Turn
     first = answers[0]
     questions = [answer.asked.question for answer in answers]
     p, members, embedding = said or (None, None, None)
-    groups = tuple([question.group for question in questions])
-    traces = tuple([question.trace for question in questions])
     return Turn(
         requests=tuple([question.id for question in questions]),
         counts=() if len(rows) == len(questions) else tuple([len(question.rows) for question in questions]),
-        groups=groups if any(groups) else (),
-        traces=traces if any(traces) else (),
+        groups=tuple(map(GROUP, questions)) if any(map(GROUP, questions)) else (),
+        traces=tuple(map(TRACE, questions)) if any(map(TRACE, questions)) else (),
         at_us=first.at_us,
         model=first.version.name,
         artifact=first.version.artifact,
@@ -104,6 +108,7 @@ def turn_of(answers: Sequence[Answer], *, rows: Rows, said: Said | None) -> Turn
         failure=first.failure,
         members=b"" if members is None else members.tobytes(),
         embedding=b"" if embedding is None else embedding.tobytes(),
+        segments=tuple(map(SEGMENT, questions)) if any(map(SEGMENT, questions)) else (),
     )
 
 

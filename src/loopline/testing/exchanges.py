@@ -47,7 +47,7 @@ def table_exchange(request: str = "p1", *rows: tuple[float, ...], **changes: obj
 
 
 def turn(*exchanges: Exchange) -> Turn:
-    """What was asked in one call: these exchanges, alike in all but requests, rows, groups and traces."""
+    """What was asked in one call: these exchanges, alike in all but requests, rows, groups, traces and segments."""
     first = exchanges[0]
     fields = {name: getattr(first, name) for name in Turn.__struct_fields__ if name in Exchange.__struct_fields__}
     joined = {
@@ -61,5 +61,6 @@ def turn(*exchanges: Exchange) -> Turn:
         counts=tuple(one.rows for one in exchanges),
         groups=tuple(one.group for one in exchanges),
         traces=tuple(one.trace for one in exchanges),
+        segments=tuple(one.segment for one in exchanges),
         **{**fields, **joined, "rows": sum(one.rows for one in exchanges)},
     )

@@ -18,7 +18,7 @@ import msgspec
 from loopline.orchestrate.cadence import written
 from loopline.records.access import ApiKey
 from loopline.records.cycle import Cadence, Cycle
-from loopline.records.dataset import Anchor, DatasetVersion, LabelledRow
+from loopline.records.dataset import Anchor, DatasetVersion, LabelledRow, Tag
 from loopline.records.ids import CommandId, PredictionId, RunId, TaskId, VersionName
 from loopline.records.label import Label, LabelBatch
 from loopline.records.lineage import Activity, Entry, Event, Stored
@@ -27,7 +27,16 @@ from loopline.records.prediction import Prediction
 from loopline.records.selection import Candidate, Selection
 from loopline.records.settings import Settings
 from loopline.records.task import Annotation, Skip, Standing, Task
-from loopline.testing.judgements import comparison, measurement, rollout, signal, split, verdict
+from loopline.testing.judgements import (
+    comparison,
+    measurement,
+    rollout,
+    signal,
+    split,
+    strategy_comparison,
+    trial,
+    verdict,
+)
 from loopline.testing.scene import LABELS, LOOP, NOW, SIGNATURE, digest, later
 
 __all__ = [
@@ -62,7 +71,9 @@ __all__ = [
     "skip",
     "split",
     "standing",
+    "strategy_comparison",
     "task",
+    "trial",
     "verdict",
 ]
 
@@ -266,6 +277,12 @@ def dataset_version(name: str = "c0", **changes: object) -> DatasetVersion:
         cut_at=NOW,
         reason="the base set",
     )
+    return msgspec.structs.replace(default, **changes)
+
+
+def tag(name: str = "prod", **changes: object) -> Tag:
+    """A name for the imported base."""
+    default = Tag(name=name, loop=LOOP, version="c0", dataset=digest(b"c0"), at=NOW)
     return msgspec.structs.replace(default, **changes)
 
 

@@ -5,11 +5,12 @@ Imported from ``loopline.testing.factories`` like the rest.
 
 import msgspec
 
+from loopline.records.comparison import Arm, StrategyComparison, Trial
 from loopline.records.evaluation import Comparison, Verdict
 from loopline.records.ids import VersionName
 from loopline.records.rollout import Rollout, TrafficSplit
 from loopline.records.signal import Measurement, Signal
-from loopline.testing.scene import LOOP, NOW
+from loopline.testing.scene import LOOP, NOW, digest
 
 
 def comparison(**changes: object) -> Comparison:
@@ -45,6 +46,40 @@ def verdict(**changes: object) -> Verdict:
         leaks=0,
         outcome="pass",
         reason="no worse than 0.01 on fresh rows",
+    )
+    return msgspec.structs.replace(default, **changes)
+
+
+def trial(**changes: object) -> Trial:
+    """Both small models were trained, with 24 labels each beside 400 rows."""
+    chosen = Arm(kind="chosen", artifact=digest(b"chosen"), engine="sklearn", seconds=1.5)
+    random = Arm(kind="random", artifact=digest(b"random"), engine="sklearn", seconds=1.25)
+    default = Trial(after=0, labels=24, shared=400, arms=(chosen, random), seconds=2.75)
+    return msgspec.structs.replace(default, **changes)
+
+
+def strategy_comparison(cycle: int = 1, **changes: object) -> StrategyComparison:
+    """Chosen labels were three points better than random ones on 700 reserve rows."""
+    default = StrategyComparison(
+        id=f"cycle-{cycle}",
+        loop=LOOP,
+        cycle=cycle,
+        at=NOW,
+        asked="cluster-margin.v1",
+        strategy="cluster-margin.v1",
+        metric="accuracy",
+        trial=trial(),
+        reserve=700,
+        chosen=0.78,
+        random=0.75,
+        before=0.70,
+        difference=0.03,
+        low=0.01,
+        high=0.05,
+        excess=0.0175,
+        excess_error=0.01,
+        finding="better",
+        reason="chosen labels beat random ones",
     )
     return msgspec.structs.replace(default, **changes)
 

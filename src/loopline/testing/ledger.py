@@ -14,6 +14,7 @@ from loopline.records.lineage import Raise, Stored
 from loopline.records.model import ModelVersion
 from loopline.records.rollout import TrafficSplit
 from loopline.testing import factories as one
+from loopline.testing.role_book import access
 
 OTHER = LoopName("other")
 
@@ -33,6 +34,7 @@ EVERY_KIND: tuple[Stored, ...] = (
     one.cadence(),
     one.standing(),
     one.api_key(per_second=0.5, revoked_at=one.later(1)),
+    access(),
 )
 
 

@@ -14,6 +14,7 @@ from loopline.ports.prediction_log import Appended, Pool, PredictionLog, Reserve
 from loopline.records.ids import PredictionId
 from loopline.records.prediction import Prediction
 from loopline.testing.factories import NOW, prediction
+from loopline.testing.pool import PoolContract, sift
 
 FAILED: dict[str, object] = {
     "probabilities": (),
@@ -60,11 +61,13 @@ def with_everything() -> list[Prediction]:
         prediction("q3", "embedded", embedding=floats, redacted=True),
         prediction("q4", "large", inputs=b"", payload="5e" * 32, arm="canary", reason="Zoë asked for v2"),
         failure("q5", trace="00" * 16, embedding=floats[:4], members=floats[:8]),
-        prediction("q6", "all", members=floats, embedding=floats * 2, probabilities=(0.25, 0.125, 0.625)),
+        prediction(
+            "q6", "all", segment="web", members=floats, embedding=floats * 2, probabilities=(0.25, 0.125, 0.625)
+        ),
     ]
 
 
-class PredictionLogContract:
+class PredictionLogContract(PoolContract):
     """Subclass it, say how to make an empty log, and run it with pytest."""
 
     def make(self) -> Log:
@@ -82,7 +85,9 @@ class PredictionLogContract:
         log = self.make()
         assert (log.end(), log.tally()) == (0, {})
         assert [len(column) for column in log.scores(after=0, until=10)] == [0] * 11
-        assert [len(column) for column in log.rows(after=0, until=10)] == [0] * 8
+        assert [len(column) for column in log.rows(after=0, until=10)] == [0] * 12
+        assert list(log.survey(sift(), after=0, until=10)) == []
+        assert log.at([1, 2]).id.tolist() == []
         assert log.sealed(after=0, until=10) == ()
 
     def test_what_is_appended_is_found_unchanged(self) -> None:

@@ -17,15 +17,19 @@ from loopline.adapters.memory.objects import MemoryObjects
 from loopline.adapters.memory.offsets import MemoryOffsets
 from loopline.adapters.memory.outcomes import MemoryOutcomes
 from loopline.adapters.memory.queue import MemoryTaskQueue
+from loopline.adapters.memory.roles import MemoryRoles
 from loopline.errors import NotFound
 from loopline.orchestrate.awaited import awaited
 from loopline.orchestrate.installation import Installation
 from loopline.orchestrate.lineage import Step, makers_of, named, why
+from loopline.orchestrate.selecting import imagined, replayed
 from loopline.orchestrate.situation import gather
 from loopline.ports.counters import Counters
 from loopline.ports.offsets import Offsets
 from loopline.ports.outcome_book import OutcomeBook
 from loopline.records.command import Command, Reviewed, Situation
+from loopline.records.selection import Selection
+from loopline.select.strategies import strategy_of
 from loopline.testing import factories as make
 
 
@@ -50,6 +54,7 @@ def rooms(*, now: datetime, **changes: object) -> Rooms:
         log=MemoryLog(),
         manifest=MemoryManifest(),
         ledger=ledger,
+        roles=MemoryRoles(ledger.state),
         queue=book,
         book=book,
         objects=MemoryObjects(),
@@ -58,6 +63,7 @@ def rooms(*, now: datetime, **changes: object) -> Rooms:
         base=tuple,
         anchor=tuple,
         gold=tuple,
+        strategy=strategy_of,
         actor="loopline",
         counters=MemoryCounters(),
         offsets=MemoryOffsets(),
@@ -96,3 +102,11 @@ class StoredConsole:
     def tick(self) -> Sequence[Command]:
         """Nothing is done."""
         return ()
+
+    def imagine(self, cycle: int, *, strategy: str = "", budget: int = 0) -> tuple[Selection, Selection]:
+        """The stored selection, and what it would have been. Raises NotFound."""
+        return imagined(self._house, cycle, strategy=strategy, budget=budget)
+
+    def replay(self, cycle: int, *, threads: int = 0, shards: int = 0) -> tuple[Selection, Selection]:  # noqa: ARG002  one thread
+        """The stored selection, and what its window gives again. Raises NotFound."""
+        return replayed(self._house, cycle)

@@ -22,6 +22,7 @@ from loopline.adapters.memory.log import MemoryLog
 from loopline.adapters.memory.manifest import MemoryManifest
 from loopline.adapters.memory.objects import MemoryObjects
 from loopline.adapters.memory.queue import MemoryTaskQueue
+from loopline.adapters.memory.roles import MemoryRoles
 from loopline.annotate import stage as annotate
 from loopline.capture.completing import Completing, Rules
 from loopline.dataset import stage as dataset
@@ -36,12 +37,14 @@ from loopline.records.exchange import Turn
 from loopline.records.model import Checks, RunResult, RunSpec
 from loopline.records.settings import Settings
 from loopline.records.task import Annotation, Task
+from loopline.select.strategies import strategy_of
 from loopline.serve.grouping import group_of
 from loopline.serve.informativeness import entropy, margin
 from loopline.serve.question import Question
 from loopline.serve.stage import Gateway
 from loopline.testing.factories import LABELS, NOW, SIGNATURE, digest
 from loopline.testing.vocabulary import text_of, truth_of
+from loopline.train.arms import KINDS, arm_spec, divided
 
 SECRET = b"scripted"
 
@@ -60,6 +63,7 @@ class ScriptedLoop:
             log=self.log,
             manifest=MemoryManifest(),
             ledger=self.ledger,
+            roles=MemoryRoles(self.ledger.state),
             queue=queue,
             book=queue,
             objects=self.objects,
@@ -68,6 +72,7 @@ class ScriptedLoop:
             base=lambda: rows[:base],
             anchor=lambda: rows[base : base + anchor],
             gold=lambda: rows[base + anchor :],
+            strategy=strategy_of,
             actor="scripted",
         )
         self.runner = Runner(self.house)
@@ -136,13 +141,26 @@ class ScriptedLoop:
         versions = self.ledger.all(DatasetVersion, spec.loop)
         version = next(version for version in versions if version.id == spec.dataset)
         rows = dataset.rows_of(version, objects=self.objects)
-        texts = [msgspec.json.decode(inputs, type=str) for inputs in rows.inputs]
-        model = linear(_weights(texts, [str(label) for label in rows.label]))
+        facts: dict[str, float] = {}
+        if (kind := spec.id.rpartition("/")[2]) in KINDS:
+            arms = divided(
+                rows["content"].to_pylist(), cycle=rows["cycle"].to_numpy(),
+                stratum=np.array(rows["stratum"].to_pylist()), after=int(spec.dataset_file), seed=spec.seed,
+            )  # fmt: skip
+            if arms.shortage:
+                return arms.shortage
+            facts = {"labels": len(arms.chosen), "shared": len(arms.shared), "seconds": 1.0}
+            rows = rows.take(arms.rows_of("chosen" if kind == "chosen" else "random"))
+        elif spec.compare_after >= 0:
+            for one in KINDS:
+                self.launcher.submit(arm_spec(spec, one, dataset_file=str(spec.compare_after), seconds=60))
+        texts = [msgspec.json.decode(inputs, type=str) for inputs in rows["inputs"].to_pylist()]
+        model = linear(_weights(texts, rows["label"].to_pylist()))
         predictor = MemoryEngine().load(model, engine="sklearn", signature=SIGNATURE)
         p = predictor.predict(texts[:5])
         checks = Checks(rows=tuple(texts[:5]), probabilities=tuple(tuple(map(float, row)) for row in p))
         result = RunResult(
-            engine="sklearn", artifact_file="model", checks_file="checks", code=digest(b"words"), metrics={}
+            engine="sklearn", artifact_file="model", checks_file="checks", code=digest(b"words"), metrics=facts
         )
         return Finished(result, Package(model=model, checks=msgspec.json.encode(checks)))
 

@@ -4,9 +4,12 @@ Two versions have been promoted after v1, people are labelling, an annotator is 
 record follows from the moment it is told at: the same moment, the same story.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from loopline.adapters.memory.objects import MemoryObjects
 from loopline.ports.ledger import Ledger
+from loopline.ports.object_store import ObjectStore
 from loopline.records.dataset import DatasetVersion
 from loopline.records.evaluation import Comparison, Verdict
 from loopline.records.ids import PredictionId, RunId, VersionName
@@ -19,27 +22,35 @@ from loopline.records.selection import Candidate
 from loopline.records.task import Stratum, Task
 from loopline.testing import factories as make
 from loopline.testing.sentences import SENTENCES
+from loopline.testing.story_samples import BATCH, RANDOM, SEALED, Kept, bell, kept_of, odds, row_of, said, score
 
 PEOPLE = ("ana", "bo", "chidi", "dara")
 SAID = {"train": "run run-{number} trains on {data}", "collect": "{new} was trained on {data}; its checks agree"}
-BATCH, RANDOM, SEALED = 40, 6, 24
-"""Samples of a cycle, how many of them at random, and reserve rows labelled beside them."""
+DRAWN = {"budget": BATCH, "explore": 0.16, "audits": RANDOM, "shortlist": 5 * BATCH, "clusters": 20}
+"""How each of its selections was drawn."""
 ACCURACY = ((0.531, 0.598, 0.772, 0.769), (0.598, 0.641, 0.769, 0.774))
 """By cycle: incumbent and challenger on fresh rows, then on the anchor."""
 
 
-def tell(ledger: Ledger, *, now: datetime) -> None:
-    """Commit the story, so that it has led up to this moment."""
-    _base(ledger, now - timedelta(minutes=9))
+def tell(ledger: Ledger, *, now: datetime, objects: ObjectStore | None = None) -> None:
+    """Commit the story, so that it has led up to this moment; its datasets and its anchor go to ``objects``.
+
+    Of the windows, a log that holds ``predictions`` and nothing before them has the first one's rows only.
+    """
+    kept = [kept_of(objects or MemoryObjects(), number) for number in (0, 1, 2)]
+    _base(ledger, now - timedelta(minutes=9), kept=kept[0])
     for number in (1, 2):
-        _closed_cycle(ledger, number, now - timedelta(minutes=9 - 3 * number))
+        _closed_cycle(ledger, number, now - timedelta(minutes=9 - 3 * number), kept=kept)
     _open_cycle(ledger, 3, now - timedelta(seconds=80))
 
 
 def predictions(*, now: datetime) -> tuple[Prediction, ...]:
-    """The predictions that the story's samples came from."""
+    """The predictions that the story's samples came from: what the model said, as sure of it as the samples' scores."""
     ago = timedelta(minutes=8)
-    return tuple(make.prediction(f"p{i}", text, at=now - ago) for i, (text, _) in enumerate(SENTENCES))
+    return tuple(
+        make.prediction(f"p{row}", text, at=now - ago, probabilities=odds(row))
+        for row, (text, _) in enumerate(SENTENCES)
+    )
 
 
 def _commit(ledger: Ledger, at: datetime, act: str, kind: str, told: tuple[str, str], **entry: object) -> None:
@@ -54,8 +65,11 @@ def _commit(ledger: Ledger, at: datetime, act: str, kind: str, told: tuple[str, 
     ledger.commit(make.entry(act, *records, activity=activity, events=(said,), **entry))
 
 
-def _base(ledger: Ledger, at: datetime) -> None:
+def _base(ledger: Ledger, at: datetime, *, kept: Kept) -> None:
     base = make.dataset_version(
+        id=kept.version.id,
+        file=kept.version.file,
+        parts=kept.version.parts,
         rows=8_000,
         added=8_000,
         by_class={"negative": 3_371, "neutral": 1_204, "positive": 3_425},
@@ -76,7 +90,9 @@ def _base(ledger: Ledger, at: datetime) -> None:
         outcome_reason="v1 is the first version",
     )
     told = ("dataset.cut", base.reason)
-    _commit(ledger, at, "sentiment/import", "ImportBase", told, records=(base, make.anchor(rows=1_000)))
+    _commit(
+        ledger, at, "sentiment/import", "ImportBase", told, records=(base, make.anchor(id=kept.anchor.id, rows=1_000))
+    )
     _commit(ledger, at, "sentiment/cycle/0/open", "OpenCycle", ("cycle.opened", opened.reason), records=(opened,))
     spec = make.run_spec("run-0", cycle=0, dataset=base.id)
     told = ("training.finished", "v1 was trained on c0 and gives the recorded probabilities again")
@@ -84,7 +100,7 @@ def _base(ledger: Ledger, at: datetime) -> None:
     _commit(ledger, at, "sentiment/cycle/0/collect", "CollectModel", told, records=made, used=("dataset:c0",))
 
 
-def _closed_cycle(ledger: Ledger, number: int, at: datetime) -> None:
+def _closed_cycle(ledger: Ledger, number: int, at: datetime, *, kept: Sequence[Kept]) -> None:
     """One turn that ended in a promotion."""
     old, new = VersionName(f"v{number}"), VersionName(f"v{number + 1}")
     after, until = 4_000 * (number - 1), 4_000 * number
@@ -112,6 +128,7 @@ def _closed_cycle(ledger: Ledger, number: int, at: datetime) -> None:
         pool_rows=3_980,
         pool_distinct=3_212,
         seed=number,
+        **DRAWN,
         reason=f"{BATCH - RANDOM} by small margin over 20 clusters and {RANDOM} at random, of 3,212 distinct samples",
     )
     batch = make.label_batch(
@@ -125,8 +142,11 @@ def _closed_cycle(ledger: Ledger, number: int, at: datetime) -> None:
     )
     version = make.dataset_version(
         f"c{number}",
+        id=kept[number].version.id,
+        file=kept[number].version.file,
+        parts=kept[number].version.parts,
         cycle=number,
-        parent=make.digest(f"c{number - 1}".encode()),
+        parent=kept[number - 1].version.id,
         rows=8_000 + BATCH * number,
         added=BATCH,
         relabelled=0,
@@ -204,8 +224,8 @@ def _open_cycle(ledger: Ledger, number: int, at: datetime) -> None:
         version=VersionName("v3"),
         signal="margin",
         position=12_000,
-        reference=_bell(0.62),
-        latest=_bell(0.55),
+        reference=bell(0.62),
+        latest=bell(0.55),
         clean=(),
         evidence=(),
         e_value=11.2,
@@ -241,6 +261,7 @@ def _open_cycle(ledger: Ledger, number: int, at: datetime) -> None:
         until=12_000,
         pool_rows=3_990,
         pool_distinct=3_105,
+        **DRAWN,
         reason=f"{BATCH - RANDOM} by small margin, {RANDOM} at random, of 3,105",
     )
     signals, opening = ("signal.raised", raised.reason), ("cycle.opened", opened.reason)
@@ -319,31 +340,24 @@ def _candidates(number: int) -> tuple[Candidate, ...]:
             SENTENCES[row][0],
             draw="audit" if place >= BATCH - RANDOM else "chosen",
             order=place,
-            score=round(0.004 + 0.0031 * place, 4),
+            score=score(place),
             probability=0.0125 if place >= BATCH - RANDOM else 0.31,
             multiplicity=1 + row % 4,
-            predicted=_said(row, place),
+            predicted=said(row, place),
+            position=row + 1,
         )
         for place, row in enumerate(rows)
     )
-
-
-def _said(row: int, place: int) -> str:
-    """What the live model said: wrong on most chosen samples, on few random ones."""
-    right = SENTENCES[row][1]
-    wrong = "positive" if right != "positive" else "neutral"
-    is_wrong = place % 3 == 0 if place >= BATCH - RANDOM else place % 3 != 0
-    return wrong if is_wrong else right
 
 
 def _labels(number: int) -> tuple[Label, ...]:
     drawn = [
         make.label(
             c.prediction,
-            SENTENCES[_row(c)][0],
+            SENTENCES[row_of(c)][0],
             cycle=number,
             stratum=c.draw,
-            label=SENTENCES[_row(c)][1],
+            label=SENTENCES[row_of(c)][1],
             annotators=PEOPLE[: 1 + c.order % 3],
         )
         for c in _candidates(number)
@@ -362,13 +376,9 @@ def _labels(number: int) -> tuple[Label, ...]:
     return (*drawn, *sealed)
 
 
-def _row(candidate: Candidate) -> int:
-    return int(candidate.prediction[1:])
-
-
 def _tasks(number: int) -> tuple[Task, ...]:
     drawn: list[tuple[PredictionId, str, Stratum, str]] = [
-        (c.prediction, SENTENCES[_row(c)][0], c.draw, c.predicted if c.draw == "chosen" and c.order % 5 else "")
+        (c.prediction, SENTENCES[row_of(c)][0], c.draw, c.predicted if c.draw == "chosen" and c.order % 5 else "")
         for c in _candidates(number)
     ]
     sealed: list[tuple[PredictionId, str, Stratum, str]] = [
@@ -386,8 +396,3 @@ def _tasks(number: int) -> tuple[Task, ...]:
         )
         for place, (sample, text, stratum, suggestion) in enumerate((*drawn, *sealed))
     )
-
-
-def _bell(center: float) -> tuple[int, ...]:
-    """A histogram of 1,024 bins that rises towards its center."""
-    return tuple(max(0, round(40 * (1 - ((i / 1_024 - center) / 0.45) ** 2))) for i in range(1_024))

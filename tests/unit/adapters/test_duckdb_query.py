@@ -35,7 +35,7 @@ def tables(first: int, last: int) -> pa.Table:
             make.prediction(
                 f"p{i}", word, role="reserve" if is_sealed else "loop", group=word,
                 label=word if is_sealed else "neutral",
-                content=make.digest(word.encode()), reason=word, trace=word, payload=word, failure="",
+                content=make.digest(word.encode()), reason=word, trace=word, payload=word, segment=word, failure="",
                 at=make.NOW + timedelta(seconds=i), model="v1" if i < 250 else "v2", margin=i / 1_000,
                 embedding=(b"\x00\x00\x80\x3f" if is_sealed else b"\x00\x00\x00\x00"),
             )
@@ -57,7 +57,7 @@ def segment(first: int, last: int) -> pa.Table:
 def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
     """Two sealed files; the older one lacks a column that came later."""
     folder = tmp_path_factory.mktemp("segments")
-    pq.write_table(segment(0, 200).drop_columns(["trace"]), folder / "a.parquet", row_group_size=50)
+    pq.write_table(segment(0, 200).drop_columns(["trace", "segment"]), folder / "a.parquet", row_group_size=50)
     pq.write_table(segment(200, 400), folder / "b.parquet", row_group_size=50)
     return folder / "a.parquet", folder / "b.parquet"
 
@@ -92,14 +92,15 @@ def test_files_and_tail_are_one_view_without_the_reserve(ask):
     assert found["count_star()"] == 420 - 42
     assert ask("SELECT count(*) AS n FROM mood").table["n"].to_pylist() == [378]
     assert ask("SELECT count(*) AS n FROM predictions WHERE id IN ('p0', 'p400')").table["n"].to_pylist() == [0]
-    first = ask("SELECT input, inputs, time, group_key, trace FROM predictions ORDER BY time LIMIT 1").table.to_pylist()
+    wanted = "input, inputs, time, group_key, trace, segment"
+    first = ask(f"SELECT {wanted} FROM predictions ORDER BY time LIMIT 1").table.to_pylist()
     assert first == [
         {"input": "plain 1", "inputs": b'"plain 1"', "time": make.NOW + timedelta(seconds=1), "group_key": "plain 1",
-         "trace": None}
+         "trace": None, "segment": None}
     ]  # fmt: skip
     places = ask("SELECT position, id FROM predictions ORDER BY position").table.to_pylist()
     assert places == [{"position": i + 1, "id": f"p{i}"} for i in range(420) if i % 10]
-    assert ask("SELECT trace FROM predictions WHERE id = 'p201'").table["trace"].to_pylist() == ["plain 201"]
+    assert ask("SELECT trace || segment AS t FROM mood WHERE id = 'p201'").table["t"].to_pylist() == ["plain 201" * 2]
 
 
 def test_the_columns_are_those_that_are_explained(ask):
@@ -289,7 +290,7 @@ def test_the_tail_of_the_reserve_is_not_even_in_the_engine():
 # any order; a reserve row is empty before any of them.
 PROBES = [
     f"SELECT count(*) AS n FROM predictions WHERE {column} LIKE '%{SECRET}%'"
-    for column in ("input", "decode(inputs)", "label", "group_key", "reason", "trace", "payload", "content")
+    for column in ("input", "decode(inputs)", "label", "group_key", "segment", "reason", "trace", "payload", "content")
 ] + [
     f"SELECT count(*) AS n FROM mood WHERE CASE WHEN {column} LIKE '{SECRET}%' THEN {column}::INT = 1 ELSE false END"
     for column in ("input", "label", "group_key", "reason", "payload")
@@ -314,7 +315,7 @@ def test_reserve_rows_are_empty_whatever_the_order_of_the_conditions(files):
         open_rows = connection.sql(f"SELECT {view} FROM '{files[1]}' WHERE role = 'loop'").to_arrow_table()
     shown = {name for name in sealed.column_names if sealed[name].null_count < sealed.num_rows}
     assert sealed.num_rows == 20
-    assert shown == {*OPEN, "time"} - {"position"}
+    assert shown == {*OPEN, "time"} - {"position", "input", "inputs", "label", "group_key", "segment"}
     assert open_rows["input"].null_count == 0
 
 

@@ -21,31 +21,32 @@ from loopline.records.predictions import Predictions
 from loopline.testing.factories import NOW, prediction
 from loopline.testing.prediction_log import a_day, with_everything
 
-ADDED = ("reason", "trace", "members", "embedding", "payload", "redacted")
-FIRST_SCHEMA = pa.schema([field for field in SCHEMA if field.name not in ADDED])
-FIRST_TABLES = """
+ADDED = {1: ("reason", "trace", "members", "embedding", "payload", "redacted", "segment"), 2: ("segment",)}
+"""Columns that came after this format."""
+OLD_TABLES = """
 CREATE TABLE schemas (version INTEGER PRIMARY KEY, arrow BLOB NOT NULL);
 CREATE TABLE batches (first INTEGER PRIMARY KEY, count INTEGER NOT NULL, schema INTEGER NOT NULL,
     checksum BLOB NOT NULL, arrow BLOB NOT NULL);
 CREATE TABLE ids (id TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE tally (arm TEXT PRIMARY KEY, rows INTEGER NOT NULL) WITHOUT ROWID;
-PRAGMA user_version = 1;
 """
 
 
-def write_first_format(path, *batches):
-    """A spool as the first version of the format has it."""
+def write_old_format(path, *batches, version=1):
+    """A spool as an older version of the format has it."""
+    schema = pa.schema([field for field in SCHEMA if field.name not in ADDED[version]])
     with closing(sqlite3.connect(path, isolation_level=None)) as raw:
         raw.execute("PRAGMA journal_mode = WAL")
-        raw.executescript(FIRST_TABLES)
-        raw.execute("INSERT INTO schemas VALUES (1, ?)", (FIRST_SCHEMA.serialize().to_pybytes(),))
+        raw.executescript(OLD_TABLES + f"PRAGMA user_version = {version};")
+        raw.execute("INSERT INTO schemas VALUES (?, ?)", (version, schema.serialize().to_pybytes()))
         first = 1
         for rows in batches:
-            columns = record_batch(rows).select(FIRST_SCHEMA.names)
-            content = pa.record_batch(columns.columns, schema=FIRST_SCHEMA).serialize().to_pybytes()
-            raw.execute(
-                "INSERT INTO batches VALUES (?, ?, 1, ?, ?)", (first, len(rows), blake3(content).digest(), content)
-            )
+            columns = record_batch(rows).select(schema.names)
+            content = pa.record_batch(columns.columns, schema=schema).serialize().to_pybytes()
+            if version > 1:
+                content = len(content).to_bytes(8, "little") + pa.compress(content, codec="lz4", asbytes=True)
+            row = (first, len(rows), version, blake3(content).digest(), content)
+            raw.execute("INSERT INTO batches VALUES (?, ?, ?, ?, ?)", row)
             raw.executemany("INSERT INTO ids VALUES (?, ?)", [(row.id, first + i) for i, row in enumerate(rows)])
             raw.executemany(
                 "INSERT INTO tally VALUES (?, 1) ON CONFLICT (arm) DO UPDATE SET rows = rows + 1",
@@ -54,8 +55,9 @@ def write_first_format(path, *batches):
             first += len(rows)
 
 
-def test_a_spool_of_the_first_format_is_read_appended_to_and_sealed(rooms):
-    write_first_format(rooms.folder / "main.db", a_day()[:5], a_day()[5:])
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_spool_of_an_older_format_is_read_appended_to_and_sealed(rooms, version):
+    write_old_format(rooms.folder / "main.db", a_day()[:5], a_day()[5:], version=version)
     log = rooms.open()
     assert log.end() == 12
     assert [log.find(row.id) for row in a_day()] == a_day()
@@ -73,7 +75,7 @@ def test_a_spool_of_the_first_format_is_read_appended_to_and_sealed(rooms):
 
 
 def test_a_damaged_batch_of_the_first_format_is_found(rooms):
-    write_first_format(rooms.folder / "main.db", a_day()[:5], a_day()[5:])
+    write_old_format(rooms.folder / "main.db", a_day()[:5], a_day()[5:])
     with closing(sqlite3.connect(rooms.folder / "main.db", isolation_level=None)) as raw:
         content = bytearray(raw.execute("SELECT arrow FROM batches WHERE first = 1").fetchone()[0])
         content[-9] ^= 4
@@ -91,6 +93,7 @@ PREDICTIONS = st.builds(
     lambda given, probabilities: msgspec.structs.replace(prediction(), **given, **probabilities),
     st.fixed_dictionaries({
         "id": TEXT, "at": MOMENTS, "group": TEXT, "inputs": st.binary(max_size=30), "reason": TEXT, "trace": TEXT,
+        "segment": TEXT,
         "members": FLOATS, "embedding": FLOATS, "payload": TEXT, "redacted": st.booleans(),
         "latency_us": st.integers(0, 2**63 - 1), "arm": st.sampled_from(["incumbent", "canary", "shadow", "direct"]),
         "sampled": st.floats(0.001, 1),
@@ -135,6 +138,7 @@ def test_members_and_embeddings_are_numbers_in_their_columns():
         ({"members": b"123"}, "members of 3 bytes"),
         ({"latency_us": 2**70}, "a value that is not storable"),
         ({"group": "\ud800"}, "a value that is not storable"),
+        ({"segment": "\ud800"}, "a value that is not storable"),
         ({"probabilities": ("much", "little")}, "a value that is not storable"),
     ],
 )

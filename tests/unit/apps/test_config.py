@@ -34,12 +34,18 @@ width = 3
 [capture]
 sample = 0.5
 group_by = "user"
+segment_by = "channel"
 reserve = 0.25
 [select]
 when = ["every 6h", "volume 300"]
 strategy = "cluster-margin.v1"
 budget = 150
 explore = 0.1
+quota = { by = ["segment", "predicted", "day"], share = 0.4 }
+weekly = 900
+throughput = false
+fallback = false
+launcher = "ray://head:10001"
 [annotate]
 overlap = { min = 1, max = 4, stop_at = 0.9 }
 gold = 0.05
@@ -115,8 +121,13 @@ def test_every_key_lands_in_its_field(folder):
     settings = load_settings(written(folder, WHOLE))
 
     assert (settings.signature.input, settings.signature.width) == ("tabular", 3)
-    assert (settings.capture.sample, settings.capture.group_by, settings.capture.reserve) == (0.5, "user", 0.25)
+    assert (settings.capture.sample, settings.capture.reserve) == (0.5, 0.25)
+    assert (settings.capture.group_by, settings.capture.segment_by) == ("user", "channel")
     assert (settings.select.every_seconds, settings.select.volume, settings.select.budget) == (21_600, 300, 150)
+    select = settings.select
+    assert (select.quota_by, select.quota_share) == (("segment", "predicted", "day"), 0.4)
+    assert (select.weekly, select.throughput, select.fallback) == (900, False, False)
+    assert select.launcher == "ray://head:10001"
     annotate = settings.annotate
     assert (annotate.overlap_min, annotate.overlap_max, annotate.stop_at) == (1, 4, 0.9)
     assert (annotate.gold, annotate.gold_file, annotate.norm, annotate.blind) == (0.05, "gold.csv", 0.7, 0.2)
@@ -158,7 +169,8 @@ min = "6 hours"
         'loop.name: found "a b", allowed: letters, digits, - and _, at most 64',
         'loop.labels: found ["only"], allowed: a list of two or more distinct names, such as ["no", "yes"]',
         "select.explore: found 1.5, allowed: a number from 0 to 1",
-        "select.budgte: found an unknown key, allowed: when, strategy, budget, explore; did you mean budget?",
+        "select.budgte: found an unknown key, allowed: when, strategy, budget, explore, quota, weekly, throughput, "
+        "compare, fallback, launcher; did you mean budget?",
         f'train.base: found "nowhere.csv", which is no file, allowed: a file in {folder.resolve()}',
         'cadence.min: found "6 hours", allowed: a duration such as "5s", "2m", "6h" or "7d"',
         "[selct]: found an unknown section, allowed: "

@@ -76,6 +76,10 @@ ROUTES = {
     ("GET", "/api/why"): "read",
     ("GET", "/api/cycles"): "read",
     ("GET", "/api/cycles/{number}"): "read",
+    ("GET", "/api/cycles/{number}/what-if"): "read",  # it stores nothing
+    ("GET", "/api/cycles/{number}/replay"): "read",
+    ("GET", "/api/accuracy"): "read",
+    ("GET", "/api/reserve"): "read",  # counts and rounded numbers
     ("GET", "/api/signals"): "read",
     ("GET", "/api/signals/{name}"): "read",
     ("GET", "/api/models"): "read",
@@ -96,12 +100,14 @@ ROUTES = {
     ("GET", "/cycles"): PAGE,
     ("GET", "/cycles/{number}"): PAGE,
     ("GET", "/cycles/{number}/selection"): PAGE,
+    ("GET", "/cycles/{number}/what-if"): PAGE,
     ("GET", "/cycles/{number}/labels"): PAGE,
     ("GET", "/data"): PAGE,
     ("GET", "/data/{name}"): PAGE,
     ("GET", "/models"): PAGE,
     ("GET", "/models/{name}"): PAGE,
     ("GET", "/models/{name}/verdict.svg"): PAGE,
+    ("GET", "/accuracy"): PAGE,
     ("GET", "/signals"): PAGE,
     ("GET", "/signals/{name}"): PAGE,
 }

@@ -197,7 +197,7 @@ def test_a_segment_of_our_own_log_comes_back_as_it_was(tmp_path):
     source = Loop()
     members = [P, [0.5, 0.25, 0.25]]
     rows = [
-        served(group="ana", at=NOW.timestamp(), latency_us=7, embedding=[0.5, -1.0], trace="ab" * 16),
+        served(group="ana", segment="web", at=NOW.timestamp(), latency_us=7, embedding=[0.5, -1.0], trace="ab" * 16),
         served(model="v2", arm="shadow"),
         served(id="p2", failure="out of memory", probabilities=None),
         served(id="p3", arm="canary", members=members),

@@ -19,7 +19,7 @@ from loopline.apps.http.inference import make_inference
 from loopline.apps.http.meter import Meter
 from loopline.records.exchange import Exchange, Turn
 from loopline.records.rollout import TrafficSplit
-from loopline.records.settings import ServeSettings
+from loopline.records.settings import CaptureSettings, ServeSettings
 from loopline.serve.stage import Gateway
 from loopline.serve.table import Loaded, Pace, Table
 from loopline.testing.factories import LOOP, NOW, SIGNATURE, model_version, settings
@@ -34,7 +34,8 @@ class Place:
 
     def __init__(self, *, timeout_seconds: float = 30.0) -> None:
         self.turns: list[Turn] = []
-        self.settings = settings(serve=ServeSettings(timeout_seconds=timeout_seconds))
+        capture = CaptureSettings(group_by="user", segment_by="channel")
+        self.settings = settings(serve=ServeSettings(timeout_seconds=timeout_seconds), capture=capture)
         parts = {"clock": ManualClock(NOW), "counters": MemoryCounters(), "record": self.turns.append}
         self.gateway = Gateway(self.settings, **parts)
         self.model = MemoryEngine().load(linear({"good": (0.0, 0.0, 2.0)}), engine="sklearn", signature=SIGNATURE)
@@ -244,6 +245,20 @@ def test_headers_name_the_key_the_version_and_the_trace(place):
 
 
 @pytest.mark.parametrize(
+    ("parameters", "found"),
+    [
+        ({}, ("", "")),
+        ({"user": "ana", "channel": "web"}, ("ana", "web")),
+        ({"channel": 7, "segment": "app"}, ("", "7")),
+        ({"user": "ana", "channel": None}, ("ana", "")),
+    ],
+)
+def test_parameters_that_the_settings_name_are_the_group_and_the_segment(place, parameters, found):
+    assert place.post(INFER, json=GOOD | {"parameters": parameters}).status_code == 200
+    assert [(exchange.group, exchange.segment) for exchange in place.recorded] == [found]
+
+
+@pytest.mark.parametrize(
     "trace", ["", "00-xyz", f"00-{'0' * 32}-00f067aa0ba902b7-01", f"00-{'A' * 32}-00f067aa0ba902b7-01"]
 )
 def test_a_trace_that_is_none_is_not_kept(place, trace):
@@ -252,7 +267,7 @@ def test_a_trace_that_is_none_is_not_kept(place, trace):
 
 
 def test_plain_rows_are_answered_with_labels_and_probabilities(place):
-    request = {"rows": ["good", "so"], "id": "r", "group": "ana", "outputs": ["margin"]}
+    request = {"rows": ["good", "so"], "id": "r", "group": "ana", "segment": "web", "outputs": ["margin"]}
     answer = place.post(PLAIN, json=request).json()
     assert (answer["id"], answer["model"]) == ("r", "v1")
     first, second = answer["predictions"]
@@ -260,7 +275,8 @@ def test_plain_rows_are_answered_with_labels_and_probabilities(place):
     assert first["probabilities"]["positive"] == pytest.approx(0.787, abs=1e-3)
     assert first["margin"] == pytest.approx(0.680, abs=1e-3)
     (exchange,) = place.recorded
-    assert (exchange.request, exchange.inputs, exchange.group) == ("r", ("good", "so"), "ana")
+    assert (exchange.request, exchange.inputs) == ("r", ("good", "so"))
+    assert (exchange.group, exchange.segment) == ("ana", "web")
     assert place.post(PLAIN, json={"row": "good"}).json()["predictions"][0]["label"] == "positive"
 
 

@@ -83,7 +83,8 @@ def lines(*objects: Any) -> bytes:
 
 def test_a_prediction_is_in_the_log_when_it_is_acknowledged(doors):
     at = NOW.timestamp() - 60
-    more = {"group": "ana", "arm": "canary", "latency_ms": 1.5, "trace": "0af7651916cd43dd8448eb211c80319c"}
+    more = {"group": "ana", "segment": "web", "arm": "canary", "latency_ms": 1.5}
+    more["trace"] = "0af7651916cd43dd8448eb211c80319c"
     vectors = {"embedding": [0.5, -1.0], "members": [P, [0.5, 0.25, 0.25]], "signature": SIGNATURE.digest}
     answer = doors.post(PREDICTIONS, good(at=at, label="positive", **more, **vectors))
     assert (answer.status_code, answer.json()) == (200, {"accepted": 1})
@@ -91,7 +92,7 @@ def test_a_prediction_is_in_the_log_when_it_is_acknowledged(doors):
     assert (stored.loop, stored.model, stored.arm, stored.artifact, stored.reason) == (LOOP, "v1", "canary", "", "")
     assert (stored.inputs, stored.probabilities, stored.label) == (b'"so good"', tuple(P), "positive")
     assert (stored.at.timestamp(), stored.latency_us, stored.trace) == (at, 1_500, more["trace"])
-    assert (stored.group, stored.signature) == ("ana", SIGNATURE.digest)
+    assert (stored.group, stored.segment, stored.signature) == ("ana", "web", SIGNATURE.digest)
     assert np.frombuffer(stored.embedding, "<f4").tolist() == [0.5, -1.0]
 
 

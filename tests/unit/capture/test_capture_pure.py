@@ -147,12 +147,23 @@ def test_what_is_no_exchange_is_read_as_none(noise):
 @pytest.mark.parametrize("make", [exchange, table_exchange])
 def test_a_turn_crosses_as_the_exchanges_that_it_is(make):
     rows = {exchange: ("a", "b"), table_exchange: ((1.0, 2.0), (3.0, 4.0))}[make]
-    whole = (make("p1"), make("p2", *rows, group="ana"), make("p3", trace="4bf9"))
+    whole = (make("p1"), make("p2", *rows, group="ana", segment="web"), make("p3", trace="4bf9"))
     assert exchanges_in(framed(turn(*whole))) == whole
-    bare = turn(make("p1"), make("p2"))
-    assert msgspec.structs.replace(bare, counts=(), groups=(), traces=()).exchanges() == (make("p1"), make("p2"))
+    bare = msgspec.structs.replace(turn(make("p1"), make("p2")), counts=(), groups=(), traces=(), segments=())
+    assert bare.exchanges() == (make("p1"), make("p2"))
+
+
+def test_frames_of_before_segments_are_read_and_have_none():
+    named = exchange("p1", segment="web"), turn(exchange("p1", segment="web"), exchange("p2"))
+    for whole in named:
+        *fields, segment = msgspec.msgpack.decode(framed(whole))
+        assert segment in ("web", ["web", ""])
+        found = exchanges_in(msgspec.msgpack.encode(fields))
+        assert found == tuple(msgspec.structs.replace(one, segment="") for one in exchanges_in(framed(whole)))
 
 
 def test_a_turn_whose_parts_do_not_add_up_is_damage():
     odd = msgspec.structs.replace(turn(exchange("p1"), exchange("p2")), groups=("ana",))
+    assert exchanges_in(framed(odd)) == (None,)
+    odd = msgspec.structs.replace(turn(exchange("p1"), exchange("p2")), segments=("web",))
     assert exchanges_in(framed(odd)) == (None,)

@@ -183,7 +183,7 @@ def test_while_the_log_fails_the_bounded_queue_fills_and_the_rest_is_counted_as_
         assert 40 < waiting < 64
         assert sum(map(bool, places)) == waiting
         assert shop.totals == {"answered": 200, "dropped": 200 - 2 * waiting}
-        assert shop.capture.offer(exchange("p0", "x" * 1_000, arm="shadow", model="v2")) == 0
+        assert shop.capture.offer(exchange("p0", "x" * 2_000, arm="shadow", model="v2")) == 0
         shop.log.is_open.set()
     assert shop.totals == {
         "answered": 200,

@@ -119,6 +119,15 @@ def test_an_image_is_kept_as_its_bytes():
     assert made.content == made.group == hashed(made.inputs)
 
 
+def test_a_segment_that_came_along_is_every_rows_and_decides_nothing():
+    plain = completing(reserve=0.5).predictions([exchange("p", "x", "y")]).rows()
+    named = completing(reserve=0.5).predictions([exchange("p", "x", "y", segment="web")]).rows()
+    assert [each.segment for each in plain] == ["", ""]
+    assert named == tuple(msgspec.structs.replace(each, segment="web") for each in plain)
+    made = one(exchange("p", segment="ana@shop"), redact=(Redaction(field="segment", regex="^[a-z]+@", replace=""),))
+    assert (made.segment, made.redacted) == ("shop", False)
+
+
 def test_a_group_key_that_came_along_is_everybodys():
     made = completing(reserve=0.5).predictions([exchange(f"p{i}", f"text {i}", group="ana") for i in range(20)]).rows()
     assert {each.group for each in made} == {"ana"}
@@ -247,7 +256,8 @@ def test_a_row_that_no_rule_changed_is_as_the_model_saw_it():
 @pytest.mark.parametrize(
     ("signature", "capture", "whole"),
     [
-        (SIGNATURE, {}, (exchange("a"), exchange("b", "x", "y", group="ana", trace="4bf9"), exchange("c"))),
+        (SIGNATURE, {}, (exchange("a"), exchange("b", "x", "y", group="ana", trace="4bf9"),
+                         exchange("c", segment="web"))),
         (SIGNATURE, {}, (failed_exchange("a", "x", "y"), failed_exchange("b"))),
         (SIGNATURE, {"redact": (Redaction(regex="o+", replace="0"), Redaction(field="group", is_hashed=True))},
          (exchange("a", group="bob"), exchange("b", "good", "moon"))),

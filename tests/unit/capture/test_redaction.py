@@ -35,8 +35,9 @@ def test_without_a_regex_the_whole_field_goes():
 
 
 def test_an_empty_field_stays_empty():
-    rules = Redaction(is_hashed=True), Redaction(field="group", replace="x")
-    assert (redactor(*rules).text(""), redactor(*rules).group("")) == ("", "")
+    rules = Redaction(is_hashed=True), Redaction(field="group", replace="x"), Redaction(field="segment", replace="x")
+    redact = redactor(*rules)
+    assert (redact.text(""), redact.group(""), redact.segment("")) == ("", "", "")
 
 
 def test_hashes_of_equal_values_are_equal_and_keyed():
@@ -77,6 +78,13 @@ def test_a_feature_that_the_row_lacks_and_an_image_stay_as_they_are():
     assert redactor(*rules).row(b"GIF") == b"GIF"
 
 
+def test_a_segment_is_redacted_by_rules_of_its_own():
+    redact = redactor(Redaction(field="segment", regex="[0-9]+", replace="#"), Redaction(field="group", replace="-"))
+    assert (redact.segment("shop 17"), redact.group("shop 17"), redact.text("shop 17")) == ("shop #", "-", "shop 17")
+    hashing = redactor(Redaction(field="segment", is_hashed=True))
+    assert hashing.segment("web") == hashing.segment("web") == hashing.hashed("web") != hashing.segment("app")
+
+
 def test_a_group_that_was_derived_from_redacted_rows_cannot_be_guessed_back():
     text, table = redactor(CARD), redactor(Redaction(field="0"))
     assert text.own_group("abc", row="good") == text.hashed("abc")
@@ -99,11 +107,12 @@ def test_an_expression_that_stalls_others_does_not_stall():
         ),
         (
             Redaction(field="name"),
-            "redaction rule 2: field 'name', expected text, group, trace, or a feature's number without a regex",
+            "redaction rule 2: field 'name', expected text, group, segment, trace, "
+            "or a feature's number without a regex",
         ),
         (
             Redaction(field="3", regex="1"),
-            "redaction rule 2: field '3' with a regex, expected text, group, trace, "
+            "redaction rule 2: field '3' with a regex, expected text, group, segment, trace, "
             "or a feature's number without a regex",
         ),
         (

@@ -45,7 +45,7 @@ def test_two_lines_are_enough(ear):
 
 def test_every_field_goes_with_it(ear):
     at = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
-    more = {"group": "ana", "latency_ms": 1.5, "arm": "canary", "version": "v2", "trace": "0" * 32}
+    more = {"group": "ana", "segment": "web", "latency_ms": 1.5, "arm": "canary", "version": "v2", "trace": "0" * 32}
     with Capture(ear.url, loop="router", version="v1", token="") as log:
         assert log([1, 2.5], proba={"a": 0.5, "b": 0.5}, id="p1", at=at, embedding=np.ones(2), **more) == "p1"
         log("x", failure="out of memory", at=5)
@@ -56,6 +56,7 @@ def test_every_field_goes_with_it(ear):
         "at": at.timestamp(),
         "probabilities": {"a": 0.5, "b": 0.5},
         "group": "ana",
+        "segment": "web",
         "latency_ms": 1.5,
         "arm": "canary",
         "embedding": [1.0, 1.0],

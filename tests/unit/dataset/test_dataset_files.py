@@ -1,6 +1,5 @@
 import io
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -9,13 +8,17 @@ from hypothesis import given
 from hypothesis import settings as checks
 from hypothesis import strategies as st
 
-from loopline.dataset import anchors, manifest, parquet
+from loopline.adapters.memory.objects import MemoryObjects
+from loopline.dataset import anchors, conflicts, manifest, parquet
 from loopline.dataset.leakage import leaks, require_no_leaks
 from loopline.dataset.parity import require_parity
+from loopline.dataset.parts import Contents, Part
 from loopline.dataset.table import LabelledSample, tabled
 from loopline.errors import InvalidRecord
+from loopline.records.dataset import Conflict
+from loopline.records.ids import Digest
 from loopline.records.signature import Signature
-from loopline.testing.factories import LABELS, SIGNATURE, digest, settings
+from loopline.testing.factories import LABELS, NOW, SIGNATURE, digest
 
 rows = st.builds(
     LabelledSample, st.text(), st.binary(), st.sampled_from(LABELS), st.text(), st.integers(0, 99), st.just("chosen")
@@ -29,7 +32,7 @@ def test_a_table_comes_back_as_it_was_and_gives_the_same_bytes(samples):
     table = tabled(samples)
     content = parquet.encoded(table)
     again = parquet.decoded(content)
-    assert all(np.array_equal(one, other) for one, other in zip(table, again, strict=True))
+    assert again.equals(table)
     assert parquet.encoded(again) == content
 
 
@@ -65,20 +68,65 @@ def test_a_flipped_bit_in_the_rows_does_not_pass_for_a_dataset():
 
 
 def begun():
-    table = tabled([LabelledSample("c", b'"x"', "positive", "p1", 0, "imported")])
-    return manifest.begun(table, file=digest(b"file"), settings=settings())
+    return manifest.Manifest(
+        loop="sentiment",
+        cycle=0,
+        parent=None,
+        held=Contents(parts=(Part(file=digest(b"file"), rows=1, cycle=0, size=9),)),
+        rows=1,
+        by_class={"negative": 0, "neutral": 0, "positive": 1},
+        signature=SIGNATURE,
+        method="imported",
+        selection="",
+    )
 
 
 def test_the_id_of_a_version_is_the_hash_of_its_manifest():
     content = manifest.encoded(begun())
-    assert manifest.identity(begun()) == blake3(content).hexdigest()
+    assert manifest.identity(content) == blake3(content).hexdigest()
     assert manifest.decoded(content) == begun()
-    assert content.startswith(b'{"by_class":{"negative":0,"neutral":0,"positive":1},"cycle":0,"file":')
+    assert content.startswith(b'{"added":0,"by_class":{"negative":0,"neutral":0,"positive":1},"conflicts":null,')
+    assert manifest.version_of(begun(), cut_at=NOW, reason="").id == manifest.identity(content)
 
 
-def test_bytes_that_are_no_manifest_are_refused():
-    with pytest.raises(InvalidRecord, match=r"^dataset manifest: .*expected the fields of schema 1$"):
-        manifest.decoded(b"{}")
+FIRST = (
+    b'{"by_class":{"negative":0,"neutral":0,"positive":1},"cycle":4,"file":"ab","loop":"sentiment","method":"imported",'
+    b'"parent":null,"rows":1,"schema":1,"selection":"","signature":{"input":"text","labels":["a","b"],"width":0}}'
+)
+
+
+def test_a_manifest_of_schema_1_names_one_part_that_holds_all_rows():
+    assert manifest.decoded(FIRST).held == Contents(parts=(Part(file=Digest("ab"), rows=1, cycle=4),))
+
+
+def test_a_manifest_of_a_newer_loopline_is_refused():
+    with pytest.raises(InvalidRecord) as error:
+        manifest.decoded(FIRST.replace(b'"schema":1', b'"schema":3'))
+    assert str(error.value) == (
+        "dataset manifest: schema 3, expected the fields of schema 2; a newer Loopline wrote it: update this one"
+    )
+
+
+@pytest.mark.parametrize("content", [b"{}", b"[]", b"no JSON", b'{"schema": "x"}', b'{"schema": 1}', b"\xff"])
+def test_bytes_that_are_no_manifest_are_refused(content):
+    with pytest.raises(InvalidRecord, match=r"^dataset manifest: .*expected the fields of schema 2$"):
+        manifest.decoded(content)
+
+
+def test_conflicts_come_back_by_content_and_none_is_no_object():
+    objects = MemoryObjects()
+    told = [
+        Conflict(
+            content=Digest(c), sample="p", before="a", now="b", cycle_before=0, cycle=1, method="m", reason="newer"
+        )
+        for c in "ba"
+    ]
+    file = conflicts.stored(told, objects=objects)
+    assert conflicts.read(file, objects=objects) == tuple(told[::-1])
+    assert conflicts.stored([], objects=objects) is None
+    assert conflicts.read(None, objects=objects) == ()
+    with pytest.raises(InvalidRecord, match=r"^dataset conflicts .*: .*expected conflicts as JSON$"):
+        conflicts.read(objects.put(b"{"), objects=objects)
 
 
 def test_anchor_rows_come_back():

@@ -2,13 +2,16 @@ import msgspec
 import pytest
 
 from loopline.adapters.memory.objects import MemoryObjects
-from loopline.dataset.stage import anchor_contents, anchor_rows, cut, import_base, rows_of
+from loopline.dataset import parquet
+from loopline.dataset.stage import anchor_contents, anchor_rows, conflicts_of, cut, import_base, manifest_of, rows_of
 from loopline.errors import InvalidRecord, NotFound
+from loopline.records.settings import TrainSettings
 from loopline.records.signature import Signature
 from loopline.testing.factories import (
     NOW,
     SIGNATURE,
     cycle,
+    digest,
     label,
     label_batch,
     labelled_row,
@@ -26,12 +29,12 @@ def imported(objects, rows=ROWS, anchor=(), now=NOW, **changes):
 
 def next_version(objects, parent, *labels, number=1, now=NOW, anchor=frozenset(), **changes):
     made = {"batch": label_batch(*labels, cycle=number), "selection": selection(id=f"cycle-{number}"), "anchor": anchor}
-    return cut(cycle(number), parent=parent, objects=objects, settings=settings(**changes), now=now, **made)
+    return cut(cycle(number), parent=parent, objects=objects, settings=settings(**changes), now=now, **made).version
 
 
 def contents(version, objects):
     table = rows_of(version, objects=objects)
-    return dict(zip(table.inputs.tolist(), table.label.tolist(), strict=True))
+    return dict(zip(table["inputs"].to_pylist(), table["label"].to_pylist(), strict=True))
 
 
 def test_the_imported_base_is_version_c0():
@@ -43,7 +46,7 @@ def test_the_imported_base_is_version_c0():
     assert version.by_class == {"negative": 1, "neutral": 0, "positive": 2}
     assert version.signature == SIGNATURE.digest
     assert contents(version, objects) == {b'"good"': "positive", b'"bad"': "negative", b'"so so"': "positive"}
-    assert set(rows_of(version, objects=objects).stratum) == {"imported"}
+    assert set(rows_of(version, objects=objects)["stratum"].to_pylist()) == {"imported"}
 
 
 def test_a_version_is_identified_by_what_it_holds_and_not_by_when():
@@ -96,7 +99,7 @@ def test_versions_build_on_one_another():
     for number in (1, 2, 3):
         version = next_version(objects, version, label(f"p{number}", f"new {number}", cycle=number), number=number)
     assert (version.name, version.rows) == ("c3", 6)
-    assert sorted(rows_of(version, objects=objects).cycle.tolist()) == [0, 0, 0, 1, 2, 3]
+    assert sorted(rows_of(version, objects=objects)["cycle"].to_pylist()) == [0, 0, 0, 1, 2, 3]
 
 
 def test_what_is_sealed_or_gold_never_enters():
@@ -111,7 +114,8 @@ def test_what_is_sealed_or_gold_never_enters():
         label("p4", "open", stratum="audit"),
     )
     assert set(contents(version, objects)) == {b'"good"', b'"bad"', b'"so so"', b'"open"'}
-    assert version.reason == "c1 = c0 + 1 new row, 1 left out because the reserve holds the same input"
+    told = "c1 = c0 + 1 new row, 1 left out because the reserve holds the same or nearly the same input"
+    assert version.reason == told
 
 
 def test_what_the_anchor_holds_neither_enters_nor_stays():
@@ -124,8 +128,8 @@ def test_what_the_anchor_holds_neither_enters_nor_stays():
     assert set(contents(version, objects)) == {b'"good"', b'"bad"', b'"so so"', b'"open"'}
     assert (version.rows, version.added, version.relabelled) == (4, 1, 0)
     assert version.reason == (
-        "c2 = c1 + 1 new row, 2 left out because the reserve holds the same input, "
-        "1 taken out because the anchor holds the same input"
+        "c2 = c1 + 1 new row, 2 left out because the reserve holds the same or nearly the same input, "
+        "1 taken out because the reserve holds the same or nearly the same input"
     )
 
 
@@ -152,3 +156,80 @@ def test_a_version_whose_file_is_gone_is_not_found():
     version, _ = imported(MemoryObjects())
     with pytest.raises(NotFound):
         rows_of(version, objects=MemoryObjects())
+
+
+def test_a_cut_tells_what_the_loop_has_learned_and_unlearned():
+    objects = MemoryObjects()
+    parent, _ = imported(objects)
+    asked = label("p1", "new"), label("p2", "good", stratum="audit"), label("p3", "sealed", stratum="reserve")
+    made = cut(
+        cycle(1),
+        parent=parent,
+        batch=label_batch(*asked, label("p4", "sealed")),
+        selection=selection(),
+        anchor=frozenset({digest(b'"bad"')}),
+        objects=objects,
+        settings=settings(),
+        now=NOW,
+    )
+    assert made.added == tuple(sorted((digest(b'"new"'), digest(b'"good"'))))
+    assert made.removed == (digest(b'"bad"'),)
+    assert (made.version.rows, made.version.removed) == (3, 1)
+
+
+def test_versions_share_the_parts_of_their_descent():
+    objects = MemoryObjects()
+    parent, _ = imported(objects)
+    version = next_version(objects, parent, label("p1", "new"))
+    assert version.parts[:-1] == parent.parts
+    assert version.file == version.parts[-1]
+    assert version.size == sum(len(objects.get(part)) for part in version.parts)
+    assert parquet.decoded(objects.get(version.file))["content"].to_pylist() == [digest(b'"new"')]
+
+
+def test_what_was_settled_is_kept_with_the_version():
+    objects = MemoryObjects()
+    parent, _ = imported(objects, rows=[*ROWS, labelled_row("r4", "odd"), labelled_row("r5", "odd", label="negative")])
+    version = next_version(objects, parent, label("p2", "good", label="neutral"))
+    assert (parent.conflicts, version.conflicts) == (2, 1)
+    (conflict,) = conflicts_of(version, objects=objects)
+    assert (conflict.sample, conflict.before, conflict.now) == ("p2", "positive", "neutral")
+    assert [one.now for one in conflicts_of(parent, objects=objects)] == ["", ""]
+
+
+def test_the_base_knows_where_it_comes_from():
+    objects = MemoryObjects()
+    version, _ = imported(objects, train=TrainSettings(base="data/base.csv"))
+    provenance = manifest_of(version, objects=objects).provenance
+    assert provenance is not None
+    assert (provenance.file, provenance.read, provenance.kept) == ("base.csv", 3, 3)
+    assert manifest_of(next_version(objects, version, label()), objects=objects).provenance is None
+
+
+def test_a_version_that_was_stored_whole_is_read_and_continued():
+    objects = MemoryObjects()
+    parent, _ = imported(objects)
+    made = manifest_of(parent, objects=objects)
+    first = {
+        name: getattr(made, name)
+        for name in ("loop", "cycle", "parent", "rows", "by_class", "signature", "method", "selection")
+    }
+    content = msgspec.json.encode(first | {"schema": 1, "file": parent.file}, order="sorted")
+    old = msgspec.structs.replace(parent, id=objects.put(content), parts=(), size=0)
+    assert contents(old, objects) == contents(parent, objects)
+    version = next_version(objects, old, label("p1", "new"))
+    assert version.parent == old.id
+    assert contents(version, objects) == contents(parent, objects) | {b'"new"': "positive"}
+
+
+def test_a_long_descent_is_read_as_it_was_cut():
+    objects = MemoryObjects()
+    version, _ = imported(objects)
+    versions = [version]
+    for number in range(1, 71):
+        version = next_version(objects, version, label(f"p{number}", f"new {number}", cycle=number), number=number)
+        versions.append(version)
+        assert len(version.parts) <= 32
+    for number, one in enumerate(versions):
+        assert one.rows == len(contents(one, objects)) == 3 + number
+        assert one.by_class == {"negative": 1, "neutral": 0, "positive": 2 + number}

@@ -1,15 +1,18 @@
 import msgspec
 import numpy as np
 import pytest
+from msgspec import structs
 
 from loopline.adapters.memory.engine import MemoryEngine, linear
 from loopline.adapters.memory.objects import MemoryObjects
 from loopline.errors import InvalidRecord, NotFound
 from loopline.evaluate.stage import judge
+from loopline.records.leak import Leak, Leakage, digest_of
 from loopline.records.settings import GateSettings
 from loopline.records.signature import Signature
 from loopline.testing.factories import cycle, label, labelled_row, model_version, settings
 
+TEXT = Signature(input="text", labels=("negative", "neutral", "positive"))
 GOOD = {"good": [0, 0, 4], "bad": [4, 0, 0], "hot": [0, 0, 4]}
 OLD = {"good": [0, 0, 4], "bad": [4, 0, 0], "hot": [4, 0, 0]}
 """Knows ``good`` and ``bad``, and takes ``hot``, which has become praise, for a complaint."""
@@ -33,7 +36,15 @@ class House:
             "engine": MemoryEngine(),
             "settings": settings(gate=GateSettings(margin=0.02)),
         }
-        return judge(cycle(3), objects=self.objects, **{**asked, **changes})
+        asked |= changes
+        found = {"leakage": searched(asked["fresh"], asked["anchor"], training=len(asked["trained_on"]))}
+        return judge(cycle(3), objects=self.objects, **{**found, **asked})
+
+
+def searched(fresh, anchor, *, training=0):
+    """A search that found nothing among these rows."""
+    contents = [one.content for one in fresh] + [label("x", str(TEXT.decode(row.inputs))).content for row in anchor]
+    return Leakage(training=training, reserve=digest_of(contents), trained=0, sealed=0, late=0, pairs=(), found=0)
 
 
 ANCHOR = [labelled_row(f"a{i}", f"good film {i}") for i in range(300)]
@@ -83,9 +94,21 @@ def test_a_later_decision_asks_for_more():
 @pytest.mark.parametrize("leak", ["fresh", "anchor"])
 def test_one_training_row_in_the_reserve_fails_the_verdict(leak):
     content = FRESH[3].content if leak == "fresh" else label("x", "good film 7").content
-    verdict = House().judge(GOOD, OLD, trained_on=frozenset({content, "unrelated"}))
-    assert (verdict.outcome, verdict.leaks) == ("fail", 1)
-    assert f"1 reserve row is in the training data: {'p3' if leak == 'fresh' else 'a7'} = " in verdict.reason
+    name = "p3" if leak == "fresh" else "a7"
+    pair = Leak(trained="r1", sealed=name, likeness="inputs", similarity=1.0)
+    found = structs.replace(searched(FRESH, ANCHOR, training=2), trained=1, sealed=1, pairs=(pair,), found=1)
+    verdict = House().judge(GOOD, OLD, trained_on=frozenset({content, "unrelated"}), leakage=found)
+    assert (verdict.outcome, verdict.leaks, verdict.pairs) == ("fail", 1, (pair,))
+    said = f"fail: 1 reserve row is known from 1 of 2 training rows: r1 ~ {name} (equal inputs); fresh 1.000"
+    assert verdict.reason.startswith(said)
+
+
+def test_a_leak_that_nobody_looked_for_or_that_was_missed_fails_the_verdict():
+    unsearched = House().judge(GOOD, OLD, leakage=None)
+    assert unsearched.outcome == "fail"
+    assert unsearched.reason.startswith("fail: nobody has searched the training data for rows of the reserve; fresh")
+    missed = House().judge(GOOD, OLD, trained_on=frozenset({FRESH[3].content}))
+    assert missed.reason.startswith("fail: the search for leaks has missed 1, p3 first; fresh")
 
 
 def test_labels_that_the_loop_chose_may_not_judge():

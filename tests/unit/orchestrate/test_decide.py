@@ -205,7 +205,7 @@ def test_what_goes_wrong_again_and_again_is_said() -> None:
 
 
 def test_a_cycle_looks_back_over_a_bounded_window() -> None:
-    rested = cycle(3, phase="closed", until=1_000_000, closed_at=NOW)
-    state = situation(has_base=True, split=split(), cycle=rested, end=1_300_000, measured=1_300_000)
+    rested = cycle(3, phase="closed", until=90_000_000, closed_at=NOW)
+    state = situation(has_base=True, split=split(), cycle=rested, end=90_300_000, measured=90_300_000)
     (opened,) = decide(state, NOW)
-    assert opened.cycle.until - opened.cycle.after == 200_000
+    assert opened.cycle.until - opened.cycle.after == 50_000_000

@@ -1,13 +1,13 @@
 """What goes wrong is tried again, ever more slowly, and for as long as it takes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from loopline.adapters.memory.clock import ManualClock
 from loopline.adapters.memory.log import MemoryLog
 from loopline.errors import Unavailable
 from loopline.orchestrate.runner import PATIENCE, Runner
-from loopline.ports.prediction_log import PoolRows
+from loopline.ports.columns import Sift, Sketch
 from loopline.records.cycle import Cycle
 from loopline.records.dataset import LabelledRow
 from loopline.records.settings import TrainSettings
@@ -44,11 +44,11 @@ class Faulty(MemoryLog):
         self.troubles, self.reads = list(troubles), 0
         self.append([prediction(f"p{i}", f"text {i}") for i in range(30)])
 
-    def rows(self, *, after: int, until: int) -> PoolRows:
+    def survey(self, sift: Sift, *, after: int, until: int) -> Iterator[Sketch]:
         self.reads += 1
         if self.troubles:
             raise self.troubles.pop(0)
-        return super().rows(after=after, until=until)
+        return super().survey(sift, after=after, until=until)
 
 
 def selecting(log: Faulty, clock: ManualClock) -> Rooms:

@@ -40,7 +40,7 @@ def test_before_the_first_split_it_says_that_no_version_is_live(house):
 def test_an_answer_says_who_answered_and_what_and_all_of_it_is_recorded(house):
     version = house.register("v1", linear(KIND))
     assert house.split("v1")
-    answer = house.ask("good", "bad", id="p7", group="ana", trace="4bf9")
+    answer = house.ask("good", "bad", id="p7", group="ana", trace="4bf9", segment="web")
     p = np.exp([-2.0, 0.0, 2.0]) / np.exp([-2.0, 0.0, 2.0]).sum()
     np.testing.assert_allclose(answer.given, [p, p[::-1]], atol=1e-6)
     assert (who(answer), label(answer), answer.failure) == (("v1", "incumbent"), "positive", "")
@@ -60,6 +60,7 @@ def test_an_answer_says_who_answered_and_what_and_all_of_it_is_recorded(house):
         probabilities=answer.given.tobytes(),
         latency_us=answer.latency_us,
         trace="4bf9",
+        segment="web",
     )
 
 
@@ -173,15 +174,15 @@ def test_the_shadow_scores_what_the_incumbent_answered_and_no_caller_sees_it(hou
     house.register("v1", linear(KIND))
     house.register("v2", linear(GRIM, fails_on="boom"))
     house.split("v1", challenger="v2", shadow=True)
-    one = house.ask("good", id="p1", group="ana")
+    one = house.ask("good", id="p1", group="ana", segment="web")
     house.ask("boom", id="p2")
     house.ask("good", id="p3", version="v1")
     house.gateway.close()
     assert who(one) == ("v1", "incumbent")
     unseen = [row for row in house.recorded if row.arm == "shadow"]
-    assert [(row.request, row.model, row.group, row.inputs) for row in unseen] == [
-        ("p1", "v2", "ana", ("good",)),
-        ("p2", "v2", "", ("boom",)),
+    assert [(row.request, row.model, row.group, row.segment, row.inputs) for row in unseen] == [
+        ("p1", "v2", "ana", "web", ("good",)),
+        ("p2", "v2", "", "", ("boom",)),
     ]
     assert [row.failure for row in unseen] == ["", "RuntimeError: no answer for 'boom'"]
 

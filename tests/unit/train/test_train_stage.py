@@ -25,7 +25,9 @@ def checks(*, shift=0.0, rows=("good", "bad", "so so")):
 class House:
     def __init__(self, package=None, *, fate=None):
         self.objects = MemoryObjects()
-        self.dataset = dataset_version("c3", file=self.objects.put(b"parquet"))
+        self.dataset = dataset_version(
+            "c3", id=self.objects.put(b"manifest"), parts=(self.objects.put(b"one"), self.objects.put(b"two"))
+        )
         result = RunResult(
             engine="sklearn", artifact_file="m", checks_file="c", code=digest(b"code"), metrics={"loss": 0.5}
         )
@@ -50,7 +52,8 @@ def test_the_plan_holds_everything_the_run_needs():
     spec = house.plan()
     assert spec.id == "sentiment/run/3/2"
     assert (spec.loop, spec.cycle, spec.seed, spec.entry) == ("sentiment", 3, 77, "train.py:train")
-    assert (spec.dataset, spec.dataset_file) == (house.dataset.id, house.objects.path(house.dataset.file))
+    assert (spec.dataset, spec.dataset_file) == (house.dataset.id, house.objects.path(house.dataset.id))
+    assert spec.dataset_parts == tuple(map(house.objects.path, house.dataset.parts))
     assert (spec.memory_mb, spec.seconds, spec.folder) == (512, 90, "/loops/sentiment")
     assert spec == house.plan()
     assert house.plan(attempt=3).id != spec.id

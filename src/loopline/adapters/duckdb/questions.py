@@ -118,6 +118,7 @@ SCHEMA: dict[str, tuple[Column, ...]] = {
         Column("input", "text", "the row, spelled out; none for images and long rows"),
         Column("content", "text", "BLAKE3 of the row: equal rows share it"),
         Column("group_key", "text", "what goes to the reserve as a whole or not at all"),
+        Column("segment", "text", "the part of the traffic that the request named, such as a channel"),
         Column("inputs", "bytes", "the row exactly as the model saw it"),
         Column("sampled", "number", "probability with which the log kept it"),
         Column("reason", "text", "why this arm answered; empty for the incumbent"),

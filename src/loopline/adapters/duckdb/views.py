@@ -27,8 +27,8 @@ RENAMED = {"group": "group_key"}
 """``group`` is a word of SQL."""
 ORDER = (
     "position", "id", "time", "model", "arm", "label", "margin", "entropy", "top", "probabilities", "latency_us",
-    "failure", "input", "content", "group_key", "inputs", "sampled", "reason", "trace", "members", "embedding",
-    "payload", "redacted", "artifact", "signature", "loop", "at_us",
+    "failure", "input", "content", "group_key", "segment", "inputs", "sampled", "reason", "trace", "members",
+    "embedding", "payload", "redacted", "artifact", "signature", "loop", "at_us",
 )  # fmt: skip
 OUTCOME_SCHEMA = pa.schema(
     [("position", pa.int64()), ("id", pa.string()), ("prediction", pa.string()), ("label", pa.string()),

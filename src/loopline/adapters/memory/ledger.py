@@ -2,6 +2,7 @@
 
 import msgspec
 
+from loopline.adapters.memory.roles import claimed
 from loopline.adapters.memory.state import MemoryState
 from loopline.errors import Conflict, NotFound
 from loopline.ports.ledger import R
@@ -12,7 +13,7 @@ from loopline.records.task import Task
 
 
 class MemoryLedger:
-    """Keeps records in a ``MemoryState``; give the same one to ``MemoryTaskQueue``."""
+    """Keeps records in a ``MemoryState``; give the same one to ``MemoryTaskQueue`` and ``MemoryRoles``."""
 
     def __init__(self, state: MemoryState | None = None) -> None:
         self.state = state or MemoryState()
@@ -26,7 +27,10 @@ class MemoryLedger:
             if entry.activity and any(known.id == entry.activity.id for known in state.activities):
                 raise Conflict(f"activity {entry.activity.id}", found="one under this id", expected="a new id")
             added, raised = self._tasks_after(entry)  # all that may be refused, before anything changes
+            fresh = claimed(state, entry)
             state.entries.add(entry.id)
+            state.roles.update(fresh.roles)
+            state.members.update(fresh.members)
             state.published.update(added)
             state.tasks.update(raised)
             for record in entry.records:

@@ -10,6 +10,7 @@ from loopline.records.cycle import Cycle
 from loopline.records.ids import CommandId, LoopName, TaskId
 from loopline.records.label import LabelBatch
 from loopline.records.lineage import Activity, Event, Stored
+from loopline.records.prediction import Role
 from loopline.records.task import Annotation, Skip, Standing, Task
 
 
@@ -47,6 +48,10 @@ class MemoryState:
     answers: dict[tuple[LoopName, str], Answer] = field(default_factory=dict)
     skips: dict[tuple[TaskId, str], Skip] = field(default_factory=dict)
     leases: dict[tuple[TaskId, str], Lease] = field(default_factory=dict)
+    roles: dict[tuple[LoopName, str], Role] = field(default_factory=dict)
+    """By loop and content."""
+    members: dict[tuple[LoopName, str], tuple[tuple[int, int | None], ...]] = field(default_factory=dict)
+    """By loop and content: the dataset versions that hold it, from the first up to, and without, the second."""
 
     def paused(self, loop: LoopName) -> frozenset[str]:
         """The annotators whose standing is ``paused``."""

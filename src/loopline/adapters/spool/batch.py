@@ -38,6 +38,7 @@ SCHEMA = pa.schema(
         ("embedding", pa.list_(pa.float32())),
         ("payload", pa.string()),
         ("redacted", pa.bool_()),
+        ("segment", pa.string()),
     ]
 )
 """Of every batch and every segment that is written. Columns are only ever added, at the end."""
@@ -87,12 +88,13 @@ def conformed(batch: pa.RecordBatch) -> pa.RecordBatch:
         return batch
     held = set(batch.schema.names)
     return pa.record_batch(
-        [batch.column(field.name) if field.name in held else _empty(field.type, batch.num_rows) for field in SCHEMA],
+        [batch.column(field.name) if field.name in held else empty(field.type, batch.num_rows) for field in SCHEMA],
         schema=SCHEMA,
     )
 
 
-def _empty(kind: pa.DataType, rows: int) -> pa.Array:
+def empty(kind: pa.DataType, rows: int) -> pa.Array:
+    """So many rows of a column that they were written without."""
     nothing: object = [] if pa.types.is_list(kind) else False if pa.types.is_boolean(kind) else ""
     return pa.repeat(pa.scalar(nothing, kind), rows)
 
@@ -127,6 +129,7 @@ def prediction(batch: pa.RecordBatch, row: int) -> Prediction:
         embedding=packed["embedding"],
         payload=values["payload"],
         redacted=values["redacted"],
+        segment=values["segment"],
     )
 
 

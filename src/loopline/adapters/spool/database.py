@@ -29,7 +29,7 @@ INSERT OR IGNORE INTO state VALUES ('sealed', 0), ('generation', 0);
 """``state``: ``sealed`` is the last position whose row lies in a segment, ``generation`` grows whenever the lane's part
 of the manifest changed. ``doomed``: objects that nobody needs unless the manifest names them. ``damaged``: batches that
 are not what was written, as they were found."""
-VERSION = 2
+VERSION = 3
 """Of the file, and of the Arrow schema that it is written in. Each schema is stored beside the batches, so that any
 reader can decode any of them. From 2 on a batch is its Arrow size as 8 little-endian bytes and its Arrow bytes in LZ4:
 the hashes and names that rows share make up most of them, and what is not written need not be waited for."""

@@ -3,6 +3,7 @@
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from copy import copy
 from datetime import datetime
 from pathlib import Path
 
@@ -16,11 +17,15 @@ from loopline.adapters.spool.database import LAST, Spool, as_json, read_state, w
 from loopline.adapters.spool.reading import Parts, Reader
 from loopline.adapters.spool.sealing import COUNT, Sealer
 from loopline.adapters.spool.segments import Missing, SegmentFiles
+from loopline.adapters.spool.sketchbook import SketchBook
+from loopline.adapters.spool.survey import Surveyor
 from loopline.adapters.spool.tail import Tail
 from loopline.errors import Conflict
+from loopline.ports.columns import PoolRows, Sift, Sketch
+from loopline.ports.fleet import Fleet
 from loopline.ports.manifest import Manifest
 from loopline.ports.object_store import ObjectStore
-from loopline.ports.prediction_log import Appended, PoolRows, ReserveRow, Scores
+from loopline.ports.prediction_log import Appended, ReserveRow, Scores
 from loopline.records.ids import LoopName, PredictionId
 from loopline.records.prediction import Prediction
 from loopline.records.predictions import Predictions
@@ -40,7 +45,7 @@ class SpoolLog:
     sealed; idempotency by id then covers this lane and what others have sealed as far as this process has seen it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  its parts, by name
         self,
         path: Path,
         *,
@@ -49,6 +54,7 @@ class SpoolLog:
         manifest: Manifest | None = None,
         objects: ObjectStore | None = None,
         is_alone: bool = True,
+        fleet: Fleet | None = None,
     ) -> None:
         self._is_alone = is_alone
         self._spool = Spool(path)
@@ -57,6 +63,9 @@ class SpoolLog:
         self.files = SegmentFiles(objects)
         """The sealed rows, for whoever packs them anew."""
         self._reader = Reader(self._spool, self._tail, self._catalogue, self.files)
+        book = SketchBook(path.parent / "sketches")
+        self.surveyor = Surveyor(self._reader, self.files, book, objects=objects, fleet=fleet)
+        """Whoever passes over the pool; ``fleet`` does the work on sealed rows, by default the thread that asks."""
         self._sealer: Sealer | None = None
         if manifest and objects:
             self._sealer = Sealer(self._spool, self._tail, self._catalogue, manifest=manifest, objects=objects)
@@ -106,6 +115,21 @@ class SpoolLog:
     def rows(self, *, after: int, until: int) -> PoolRows:
         """Answered rows of role ``loop`` and a live arm with position in (after, until], in order."""
         return views.pool(self._reader.rows(after, until, columns=views.POOLED, keep=views.is_pool))
+
+    def at(self, positions: Sequence[int]) -> PoolRows:
+        """Those of the pool at these positions, in order of position, each once."""
+        found = self._reader.at(positions, columns=views.POOLED)
+        return views.pool(views.chosen(found, keep=views.is_pool))
+
+    def survey(self, sift: Sift, *, after: int, until: int) -> Iterator[Sketch]:
+        """One pass over the pool's rows with position in (after, until]: a sketch a piece, by position."""
+        return self.surveyor.sketches(sift, after=after, until=min(until, self.end()))
+
+    def read_by(self, fleet: Fleet, *, shards: int) -> "SpoolLog":
+        """The same log, whose sealed pool this fleet reads in about so many pieces; 0: one a segment."""
+        other = copy(self)
+        other.surveyor = self.surveyor.by(fleet, shards=shards)
+        return other
 
     def sealed(self, *, after: int, until: int) -> tuple[ReserveRow, ...]:
         """Rows of role ``reserve`` and a live arm in (after, until]; the first of each content only."""

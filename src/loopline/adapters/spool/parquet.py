@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from loopline.adapters.spool.batch import SCHEMA
+from loopline.adapters.spool.batch import KINDS, SCHEMA, empty
 from loopline.adapters.spool.bloom import DENSE, SPARSE, bloom, hashes
 
 COLUMNS = SCHEMA.append(pa.field("offset", pa.int32()))
@@ -19,7 +19,7 @@ GROUP_BYTES = 32 << 20
 """A row group is what one read decodes at least: small enough to find one id in, large enough to pack well."""
 FAST, THOROUGH = 1, 15
 """Levels of zstd: for what is sealed while predictions arrive, and for the archive."""
-WORDS = ["loop", "model", "artifact", "signature", "arm", "role", "label", "failure", "reason"]
+WORDS = ["loop", "model", "artifact", "signature", "arm", "role", "label", "failure", "reason", "segment"]
 """Columns of few distinct values, which are written once a row group."""
 UNORDERED = {"inputs", "probabilities", "members", "embedding"}
 """Columns of which nobody asks for a range: the least and the greatest of them would be copies of rows."""
@@ -142,9 +142,23 @@ def read_footer(path: str) -> Footer:
 
 
 def read_groups(
-    path: str, footer: Footer, *, groups: Sequence[int], columns: Sequence[str] = COLUMNS.names
+    path: str,
+    footer: Footer,
+    *,
+    groups: Sequence[int],
+    columns: Sequence[str] = COLUMNS.names,
+    use_threads: bool = False,
 ) -> Iterator[pa.Table]:
-    """These row groups, one table each; raises OSError when a page is not what was written."""
+    """These row groups, one table each; raises OSError when a page is not what was written.
+
+    Columns that the file was written without are empty. With threads a row group's columns are decoded side by side.
+    """
     with pq.ParquetFile(path, metadata=footer.metadata, page_checksum_verification=True) as file:
+        held = set(file.schema_arrow.names)
+        present = [name for name in columns if name in held]
         for group in groups:
-            yield file.read_row_group(group, columns=list(columns), use_threads=False)
+            table = file.read_row_group(group, columns=present, use_threads=use_threads)
+            for name in columns:
+                if name not in held:
+                    table = table.append_column(name, empty(KINDS[name], len(table)))
+            yield table.select(list(columns))

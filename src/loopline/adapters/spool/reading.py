@@ -73,6 +73,29 @@ class Reader:
             else:
                 return
 
+    def at(self, positions: Sequence[int], *, columns: Sequence[str]) -> Iterator[Rows]:
+        """The rows at these positions, in order, from the row groups and batches that hold them."""
+        left = np.unique(np.array(positions, np.int64))
+        left = left[left > 0]
+        while len(left):
+            segment = self.segments().at(int(left[0]))
+            if segment is None:
+                # Neighbours in the tail lie in one batch, so a stretch of it is read at a time.
+                stop = min(int(left[0]) + CHUNK_ROWS, int(left[-1])) if self._catalogue.is_alone else int(left[-1])
+                for position, table in self.rows(int(left[0]) - 1, stop, columns=columns, keep=lambda table: table):
+                    is_wanted = np.isin(position, left)
+                    yield position[is_wanted], table.filter(pa.array(is_wanted))
+                left = left[left > stop]
+                continue
+            within = left[left <= last(segment)]
+            if segment.tier != "deleted":
+                try:
+                    yield self._files.at(segment, within, columns=columns, threads=True)
+                except Missing:
+                    self.miss(segment)
+                    continue
+            left = left[len(within) :]
+
     def find(self, prediction: PredictionId) -> Prediction:
         """The prediction with this id. Raises NotFound; Unavailable when it is, or may be, in a damaged place."""
         with self._spool.reads() as reader:

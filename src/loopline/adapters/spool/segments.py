@@ -1,7 +1,7 @@
 """The sealed part of the log: Parquet files by their digest, read by position or by id."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import TypeVar
@@ -75,6 +75,10 @@ class SegmentFiles:
             return None
         return path
 
+    def learn(self, damage: Mapping[Digest, str]) -> None:
+        """Set aside what others found damaged."""
+        self._damaged.update(damage)
+
     def set_aside(self, segment: Segment, reason: str) -> None:
         """Leave its rows out of what is read from now on."""
         self._damaged[segment.digest] = (
@@ -87,33 +91,48 @@ class SegmentFiles:
 
         The tables have these columns and ``offset``; their rows are in order of time.
         """
+        return self.fold(segment, span, columns=columns, make=lambda tables: [keep(table) for table in tables]) or []
+
+    def fold(
+        self, segment: Segment, span: range, *, columns: Sequence[str], make: Callable[[Iterator[pa.Table]], T]
+    ) -> T | None:
+        """What is made of the row groups that may hold a position in the span, one after the other.
+
+        None when the segment is damaged. ``make`` may be called twice: when the first file was a bad copy.
+        """
         start, stop = span.start - segment.first, span.stop - segment.first
 
-        def read(path: str, footer: Footer) -> list[T]:
+        def read(path: str, footer: Footer) -> T:
             groups = [i for i, (low, high) in enumerate(footer.offsets) if low < stop and high >= start]
-            wanted = list(dict.fromkeys((*columns, "offset")))
-            return [keep(table) for table in read_groups(path, footer, groups=groups, columns=wanted)]
+            return make(read_groups(path, footer, groups=groups, columns=_with_offset(columns)))
 
-        return self._read(segment, read) or []
+        return self._read(segment, read)
 
     def between(
         self, segment: Segment, span: range, *, columns: Sequence[str], keep: Callable[[pa.Table], pa.Table]
     ) -> Rows:
         """The rows at these positions that ``keep`` leaves, in order; none when the segment is damaged."""
+        found = self.rows(segment, span, columns=columns, keep=lambda table: keep(cut(table, segment, span)))
+        return _in_order(segment, found, columns)
 
-        def cut(table: pa.Table) -> pa.Table:
-            offset = table["offset"].to_numpy()
-            is_within = (offset >= span.start - segment.first) & (offset < span.stop - segment.first)
-            return keep(table if is_within.all() else table.filter(pa.array(is_within)))
+    def at(
+        self, segment: Segment, positions: NDArray[np.int64], *, columns: Sequence[str], threads: bool = False
+    ) -> Rows:
+        """The rows at these positions, in order, from the row groups that may hold them; none when it is damaged.
 
-        found = self.rows(segment, span, columns=columns, keep=cut)
-        empty = COLUMNS.empty_table().select([*columns, "offset"])
-        table = pa.concat_tables([*found, empty]).combine_chunks()
-        offset = table["offset"].to_numpy()
-        if (offset[1:] < offset[:-1]).any():
-            order = np.argsort(offset, kind="stable")
-            offset, table = offset[order], table.take(pa.array(order))
-        return offset.astype(np.int64) + segment.first, table.select(columns)
+        ``threads``: for one who asks alone; several who ask at once are threads themselves.
+        """
+        wanted = np.unique(positions - segment.first)
+
+        def read(path: str, footer: Footer) -> list[pa.Table]:
+            lows, highs = np.array(footer.offsets, np.int64).reshape(-1, 2).T
+            hit = np.searchsorted(wanted, lows) < np.searchsorted(wanted, highs, side="right")
+            groups = np.flatnonzero(hit).tolist()
+            tables = read_groups(path, footer, groups=groups, columns=_with_offset(columns), use_threads=threads)
+            # What is taken is copied: a row group is let go before the next is decoded.
+            return [table.filter(pa.array(np.isin(table["offset"].to_numpy(), wanted))) for table in tables]
+
+        return _in_order(segment, self._read(segment, read) or [], columns)
 
     def whole(self, segment: Segment) -> Iterator[pa.Table] | None:
         """All its columns, row group by row group; None when it is damaged. Raises Missing, on the way Unavailable."""
@@ -221,3 +240,24 @@ class SegmentFiles:
 def _holding(footer: Footer, *, low: str, high: str) -> list[int]:
     """The row groups that may hold an id in [low, high]."""
     return [i for i, ids in enumerate(footer.ids) if ids is None or (ids[0] <= high and ids[1] >= low)]
+
+
+def cut(table: pa.Table, segment: Segment, span: range) -> pa.Table:
+    """The rows of the segment's table whose positions lie in the span."""
+    offset = table["offset"].to_numpy()
+    is_within = (offset >= span.start - segment.first) & (offset < span.stop - segment.first)
+    return table if is_within.all() else table.filter(pa.array(is_within))
+
+
+def _with_offset(columns: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys((*columns, "offset")))
+
+
+def _in_order(segment: Segment, tables: Sequence[pa.Table], columns: Sequence[str]) -> Rows:
+    """The rows of all tables by position."""
+    table = pa.concat_tables([*tables, COLUMNS.empty_table().select([*columns, "offset"])]).combine_chunks()
+    offset = table["offset"].to_numpy()
+    if (offset[1:] < offset[:-1]).any():
+        order = np.argsort(offset, kind="stable")
+        offset, table = offset[order], table.take(pa.array(order))
+    return offset.astype(np.int64) + segment.first, table.select(columns)

@@ -1,6 +1,6 @@
 """The columns of the log as the stages see them."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 import numpy as np
@@ -10,13 +10,17 @@ from numpy.typing import NDArray
 
 from loopline.adapters.spool.batch import SCHEMA
 from loopline.adapters.spool.segments import Rows
-from loopline.ports.prediction_log import PoolRows, ReserveRow, Scores
+from loopline.ports.columns import PoolRows
+from loopline.ports.prediction_log import ReserveRow, Scores
 
 N = TypeVar("N", bound=np.generic)
 LIVE = pa.array(["incumbent", "canary"])
 SCORED = ("at_us", "id", "model", "arm", "label", "top", "margin", "entropy", "latency_us", "failure")
 WHOLE = ("payload", "redacted")
-POOLED = ("role", "arm", "failure", "id", "content", "inputs", "model", "label", "probabilities", "margin", *WHOLE)
+LIGHT = ("role", "arm", "failure", "content", "model", *WHOLE)
+"""What tells whether a row is of the pool, and of which sample."""
+HEAVY = ("id", "inputs", "label", "segment", "at_us", "probabilities", "margin", "members", "embedding")
+POOLED = (*LIGHT, *HEAVY)
 SEALED = ("role", "arm", "id", "content", "inputs", *WHOLE)
 
 
@@ -30,9 +34,21 @@ def is_pool(table: pa.Table) -> pa.Table:
     return table.filter(pc.and_(_is_usable(table, role="loop"), pc.equal(table["failure"], "")))
 
 
+def is_held_back(table: pa.Table) -> pa.Table:
+    """Every row of role ``reserve``: whatever became of it, its content is for no one to choose or learn from."""
+    return table.filter(pc.equal(table["role"], "reserve"))
+
+
 def is_reserve(table: pa.Table) -> pa.Table:
     """Rows of role ``reserve`` and a live arm, held as the model saw them."""
     return table.filter(_is_usable(table, role="reserve"))
+
+
+def chosen(found: Iterable[Rows], *, keep: Callable[[pa.Table], pa.Table]) -> Iterator[Rows]:
+    """The rows that ``keep`` leaves, with their positions."""
+    for position, table in found:
+        kept = keep(table.append_column("position", pa.array(position)))
+        yield kept["position"].to_numpy(), kept.select(table.column_names)
 
 
 def scores(found: Iterable[Rows]) -> Scores:
@@ -64,8 +80,12 @@ def pool(found: Iterable[Rows]) -> PoolRows:
         inputs=_objects(table["inputs"]),
         model=_objects(table["model"]),
         label=_objects(table["label"]),
+        segment=_objects(table["segment"]),
+        at_us=_numbers(table["at_us"], np.int64),
         probabilities=flat.reshape(len(position), len(flat) // max(len(position), 1)),
         margin=_numbers(table["margin"], np.float32),
+        members=_arrays(table["members"]),
+        embedding=_arrays(table["embedding"]),
     )
 
 
@@ -96,6 +116,15 @@ def _joined(found: Iterable[Rows], columns: tuple[str, ...]) -> Rows:
 def _objects(column: pa.ChunkedArray) -> NDArray[np.object_]:
     found = np.empty(len(column), dtype=object)
     found[:] = column.to_pylist()
+    return found
+
+
+def _arrays(column: pa.ChunkedArray) -> NDArray[np.object_]:
+    """Each row's numbers."""
+    values = _numbers(pc.list_flatten(column), np.float32)
+    ends = np.cumsum(_numbers(pc.list_value_length(column), np.int64))
+    found = np.empty(len(column), dtype=object)
+    found[:] = np.split(values, ends[:-1]) if len(column) else []
     return found
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine, Table, func, insert, select, update
 from loopline.adapters.sql.codec import SCHEMA_VERSION, decode, encode, kind_of, microseconds, moment
 from loopline.adapters.sql.database import insert_new, reading, writing
 from loopline.adapters.sql.publishing import raise_wanted, store_task
+from loopline.adapters.sql.roles import store_roles
 from loopline.adapters.sql.shelf import Shelf
 from loopline.adapters.sql.tables import ACTIVITY, ENTRY, GENERATED, OUTBOX, RECORD, USED
 from loopline.errors import Conflict, NotFound
@@ -38,6 +39,7 @@ class SqlLedger:
                 store_task(connection, task)
             for more in entry.raises:
                 raise_wanted(connection, more)
+            store_roles(connection, entry)
             if entry.activity:
                 _store_activity(connection, entry.activity, sequence=sequence)
             for position, event in enumerate(entry.events):

@@ -2,9 +2,11 @@
 
 from sqlalchemy import (
     BigInteger,
+    CheckConstraint,
     Column,
     Float,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -223,4 +225,62 @@ OUTCOME = Table(
     PrimaryKeyConstraint("loop", "id"),
     Index("outcome_order", "loop", "position", unique=True),
     Index("outcome_prediction", "loop", "prediction"),
+)
+
+SAMPLE_ROLE = Table(
+    "sample_role",
+    METADATA,
+    Column("loop", Name, nullable=False),
+    Column("content", Name, nullable=False),
+    Column("role", Name, CheckConstraint("role IN ('loop', 'reserve')", name="sample_role_known"), nullable=False),
+    PrimaryKeyConstraint("loop", "content"),
+    UniqueConstraint("loop", "content", "role", name="sample_role_whole"),
+)
+"""What a sample may be used for. A trigger forbids every change, so that no sample ever crosses the seal."""
+
+
+def _of_the_loop(table: str) -> tuple[Column[str], ForeignKeyConstraint]:
+    """A column that can only say ``loop``, and a reference that finds no sample which is registered otherwise."""
+    is_loop = CheckConstraint("role = 'loop'", name=f"{table}_loop")
+    return (
+        Column("role", Name, is_loop, nullable=False, server_default="loop"),
+        ForeignKeyConstraint(
+            ["loop", "content", "role"],
+            ["sample_role.loop", "sample_role.content", "sample_role.role"],
+            name=f"{table}_role",
+        ),
+    )
+
+
+SELECTION_MEMBER = Table(
+    "selection_member",
+    METADATA,
+    Column("loop", Name, nullable=False),
+    Column("selection", Name, nullable=False),
+    Column("content", Name, nullable=False),
+    *_of_the_loop("selection_member"),
+    PrimaryKeyConstraint("loop", "selection", "content"),
+)
+"""The samples of each selection."""
+
+DATASET_MEMBER = Table(
+    "dataset_member",
+    METADATA,
+    Column("loop", Name, nullable=False),
+    Column("content", Name, nullable=False),
+    Column("since", Integer, nullable=False),
+    Column("until", Integer, CheckConstraint("until > since", name="dataset_member_span")),
+    *_of_the_loop("dataset_member"),
+    PrimaryKeyConstraint("loop", "content", "since"),
+)
+"""The samples of the log in each dataset version, by the cycle that cut it: from ``since`` up to, without, ``until``.
+
+While ``until`` is NULL it is in the newest one. Rows of the base set were never in the log and are not here."""
+Index(
+    "dataset_member_open",
+    DATASET_MEMBER.c.loop,
+    DATASET_MEMBER.c.content,
+    unique=True,
+    sqlite_where=text("until IS NULL"),
+    postgresql_where=text("until IS NULL"),
 )

@@ -6,7 +6,19 @@ from typing import NoReturn
 
 import typer
 
-from loopline.apps.cli import asking, bring, health, keys, models, query, starting
+from loopline.apps.cli import (
+    accuracy,
+    asking,
+    bring,
+    datasets,
+    health,
+    keys,
+    models,
+    query,
+    reserve,
+    selecting,
+    starting,
+)
 from loopline.errors import LooplineError
 
 app = typer.Typer(
@@ -23,6 +35,10 @@ for command in (
     asking.tick,
     asking.status,
     asking.why,
+    accuracy.accuracy,
+    reserve.reserve,
+    selecting.select,
+    selecting.replay,
     query.query,
     query.tail,
     health.doctor,
@@ -31,7 +47,7 @@ for command in (
     app.command()(command)
 
 app.command("import")(bring.bring)
-for group in (models.app, keys.app):
+for group in (datasets.app, models.app, keys.app):
     app.add_typer(group)
 
 INTERRUPTED = 130

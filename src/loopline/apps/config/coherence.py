@@ -16,7 +16,7 @@ Fields = Mapping[str, Mapping[str, Any]]
 
 def problems(fields: Fields, *, folder: Path, bad: frozenset[str]) -> list[Problem]:
     """Every clash between the sections; keys in ``bad`` already have a line of their own and are left alone."""
-    found = [*required(fields), *shape(fields), *source(fields), *rules(fields), *bounds(fields)]
+    found = [*required(fields), *shape(fields), *source(fields), *rules(fields), *quotas(fields), *bounds(fields)]
     found += files(fields, folder=folder)
     return [problem for problem in found if problem.key not in bad]
 
@@ -82,8 +82,20 @@ def rules(fields: Fields) -> Iterator[Problem]:
         yield Problem("capture.redact", found=f"{error.thing}: {error.found}", allowed=error.expected)
     for rule in redact:
         if rule.field.isdigit() and int(rule.field) >= loop.get("width", 0):
-            allowed = f"text, group, trace, or a feature's number below {loop.get('width', 0)}"
+            allowed = f"text, group, segment, trace, or a feature's number below {loop.get('width', 0)}"
             yield Problem("capture.redact", found=f"field {rule.field}", allowed=allowed)
+
+
+def quotas(fields: Fields) -> Iterator[Problem]:
+    """A share is of strata, and strata by segment need segments."""
+    select = fields["select"]
+    by, share = select.get("quota_by", ()), select.get("quota_share")
+    if bool(by) != (share is not None) and share != 1:
+        found = f"share = {share:g} without by" if not by else "by without share"
+        yield Problem("select.quota", found=found, allowed="both, or neither")
+    is_named = "segment_by" in fields["capture"] or fields["serve"].get("model") == ELSEWHERE
+    if "segment" in by and not is_named:
+        yield Problem("select.quota", found="by segment without capture.segment_by", allowed="both, or neither")
 
 
 def bounds(fields: Fields) -> Iterator[Problem]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from loopline.apps import strategies
 from loopline.apps.config import coherence, values
 from loopline.apps.config.problems import InvalidSettings, Problem, unknown
 from loopline.errors import InvalidRecord, NotFound, Unavailable
@@ -24,7 +25,7 @@ from loopline.records.settings import (
     TrainSettings,
 )
 from loopline.records.signature import Signature
-from loopline.select.informativeness import STRATEGIES
+from loopline.select.strategies import BUILT_IN
 
 OUTPUTS = ("probabilities", "label", "margin", "entropy", "members", "embedding")
 GRAMMAR: dict[str, dict[str, values.Key]] = {
@@ -49,6 +50,7 @@ GRAMMAR: dict[str, dict[str, values.Key]] = {
     "capture": {
         "sample": values.number("sample", 0, 1, above=True),
         "group_by": values.text("group_by", "the name of a request parameter"),
+        "segment_by": values.text("segment_by", "the name of a request parameter"),
         "reserve": values.number("reserve", 0, 0.5),
         "keep": values.names("keep", "embedding", "members", least=0),
         "redact": values.redactions("redact"),
@@ -59,9 +61,22 @@ GRAMMAR: dict[str, dict[str, values.Key]] = {
     },
     "select": {
         "when": values.when("every_seconds", "volume"),
-        "strategy": values.choice("strategy", *sorted(STRATEGIES)),
+        "strategy": values.strategy("strategy", sorted(BUILT_IN), installed=strategies.known),
         "budget": values.whole("budget", 1, high=1_000_000),
         "explore": values.number("explore", 0, 1),
+        "quota": values.table(
+            by=values.names("quota_by", "segment", "predicted", "day", "hour", least=0),
+            share=values.number("quota_share", 0, 1, above=True),
+        ),
+        "weekly": values.whole("weekly", 0),
+        "throughput": values.flag("throughput"),
+        "compare": values.flag("compare"),
+        "fallback": values.flag("fallback"),
+        "launcher": values.text(
+            "launcher",
+            '"threads", "daft", "ray" or "ray://HOST:PORT"',
+            pattern=r"threads|daft|ray(://[^\s/]+:[0-9]{1,5})?",
+        ),
     },
     "annotate": {
         "overlap": values.table(
@@ -169,8 +184,8 @@ def read_sections(document: Mapping[str, Any]) -> Reading:
                     fields[section] |= GRAMMAR[section][key].read(found)
                 except KeyError:
                     problems.append(unknown(section, key, known=GRAMMAR[section]))
-                except ValueError:
-                    problems.append(_refused(f"{section}.{key}", GRAMMAR[section][key], found))
+                except ValueError as error:
+                    problems.append(_refused(f"{section}.{key}", GRAMMAR[section][key], found, error))
     return Reading(fields, problems)
 
 
@@ -219,8 +234,10 @@ def show(found: object) -> str:
     return shown if len(shown) <= 80 else shown[:77] + "..."
 
 
-def _refused(name: str, key: values.Key, found: object) -> Problem:
+def _refused(name: str, key: values.Key, found: object, error: ValueError) -> Problem:
     remedy = f"{key.missing} is not available in this release" if key.missing else ""
+    if isinstance(error, values.Unknown) and error.near:
+        remedy = f"did you mean {error.near[0]}?"
     return Problem(name, found=show(found), allowed=key.allowed, remedy=remedy)
 
 

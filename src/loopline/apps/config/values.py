@@ -1,8 +1,9 @@
 """The kinds of value that ``loop.toml`` may hold: each reads what was found, or says what is allowed."""
 
+import difflib
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -11,7 +12,16 @@ from loopline.records.settings import Redaction
 Read = Callable[[Any], Mapping[str, object]]
 """From a TOML value to settings fields; raises ValueError when the value is not allowed."""
 
+KNOWN_ELSEWHERE = r"scikit-activeml:[A-Za-z]\w*"
+"""Names of strategies that another library has: whether it has this one shows when it is asked."""
 UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+
+class Unknown(ValueError):
+    """A name that is none of those known; may be one of them, misspelt."""
+
+    def __init__(self, found: str, *, known: Iterable[str]) -> None:
+        self.near = difflib.get_close_matches(found, tuple(known), n=1, cutoff=0.5)
 
 
 class Key(NamedTuple):
@@ -40,6 +50,22 @@ def choice(field: str, *options: str) -> Key:
     return text(field, " or ".join(f'"{option}"' for option in options), pattern="|".join(map(re.escape, options)))
 
 
+def strategy(field: str, built_in: Sequence[str], *, installed: Callable[[], Iterable[str]] = tuple) -> Key:
+    """The name of a strategy: built in, from an installed package (looked for when it is none of these), or foreign."""
+
+    def read(found: Any) -> Mapping[str, object]:
+        if not isinstance(found, str):
+            raise ValueError
+        if found not in built_in and not re.fullmatch(KNOWN_ELSEWHERE, found):
+            known = (*built_in, *installed())
+            if found not in known:
+                raise Unknown(found, known=known)
+        return {field: found}
+
+    names = ", ".join(f'"{name}"' for name in built_in)
+    return Key(f'{names}, the name of an installed one, or "scikit-activeml:NAME"', read)
+
+
 def number(field: str, low: float, high: float, *, above: bool = False) -> Key:
     """A finite number from ``low`` (or just above it) to ``high``."""
     start = f"a number above {low:g}" if above else f"a number from {low:g}"
@@ -65,6 +91,17 @@ def whole(field: str, low: int, *, high: int = 2**53) -> Key:
         return {field: found}
 
     return Key(allowed, read)
+
+
+def flag(field: str) -> Key:
+    """True or false."""
+
+    def read(found: Any) -> Mapping[str, object]:
+        if not isinstance(found, bool):
+            raise ValueError
+        return {field: found}
+
+    return Key("true or false", read)
 
 
 def seconds(found: object) -> float:
@@ -201,7 +238,7 @@ def _rule(found: Any) -> Redaction:
             raise ValueError
         fields[name] = value
     rule = Redaction(**fields)
-    if not re.fullmatch(r"text|group|trace|[0-9]{1,6}", rule.field):
+    if not re.fullmatch(r"text|group|segment|trace|[0-9]{1,6}", rule.field):
         raise ValueError
     try:
         re.compile(rule.regex)

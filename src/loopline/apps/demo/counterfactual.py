@@ -154,7 +154,7 @@ def _submit(
         objects=house.objects,
         settings=settings,
         now=house.clock.now(),
-    )
+    ).version
     planned = plan(cycle, dataset=dataset, objects=house.objects, settings=settings, attempt=0)
     # the draw is part of the id: were it another, this would be another run
     spec = msgspec.structs.replace(planned, id=RunId(f"what-if/{seed}/{dataset.file[:12]}"), seed=seed)

@@ -20,6 +20,8 @@ from loopline.apps.http.metrics import Readings, metrics_route
 from loopline.apps.http.objects import object_route
 from loopline.apps.http.queries import query_routes
 from loopline.apps.http.resources import health_routes, resource_routes
+from loopline.apps.http.seal import seal_routes
+from loopline.apps.http.selections import selection_routes
 from loopline.apps.http.trouble import Troubles, no_troubles
 from loopline.apps.http.views import Console, House
 from loopline.apps.web.pages import cycle_routes, overview_routes
@@ -27,6 +29,7 @@ from loopline.apps.web.query import query_page_routes
 from loopline.apps.web.render import STATIC
 from loopline.apps.web.shelves import data_routes, model_routes, signal_routes
 from loopline.apps.web.signing import signing_routes
+from loopline.apps.web.what_if import what_if_routes
 
 MOST_BYTES = 1 << 20
 """Of one request body, 1 MiB."""
@@ -54,9 +57,12 @@ def make_control(house: House, console: Console, *, doors: Doors = ALONE) -> Lit
         route_handlers=[
             *health_routes(house),
             *answer_routes(house),
+            *seal_routes(house),
             *resource_routes(house, console, troubles=troubles),
             *overview_routes(house, console, troubles=troubles),
+            *selection_routes(house, console),
             *cycle_routes(house),
+            *what_if_routes(house, console),
             *data_routes(house),
             *model_routes(house),
             *signal_routes(house),

@@ -60,7 +60,10 @@ class Endpoint:
         content = self._unpacked(headers, body)
         length = header_length(headers.get(b"inference-header-content-length"))
         request = oip.parse(content, header_length=length, accepts=self._accepts)
-        group = request.parameter(self.settings.capture.group_by) if request.parameters else ""
+        group = segment = ""
+        if request.parameters:
+            capture = self.settings.capture
+            group, segment = request.parameter(capture.group_by), request.parameter(capture.segment_by)
         question = Question(
             id=request.id or self._ids.next(),
             rows=request.rows,
@@ -68,6 +71,7 @@ class Endpoint:
             version=version or named(headers),
             trace=trace_of(headers.get(b"traceparent")),
             extras=request.extras if request.outputs is not None else frozenset(),
+            segment=segment,
         )
         return Incoming(question, partial(_spoken, request), started)
 
@@ -82,6 +86,7 @@ class Endpoint:
             version=VersionName(request.version) if request.version else named(headers),
             trace=trace_of(headers.get(b"traceparent")),
             extras=request.extras,
+            segment=request.segment,
         )
         return Incoming(question, partial(plain.respond, request), started)
 

@@ -25,6 +25,7 @@ class _Body(msgspec.Struct, forbid_unknown_fields=True):
     rows: list[Any] | None = None
     id: str = ""
     group: str = ""
+    segment: str = ""
     version: str = ""
     outputs: list[str] = []
 
@@ -37,6 +38,7 @@ class Plain(NamedTuple):
     group: str
     version: str
     outputs: tuple[str, ...]
+    segment: str
 
     @property
     def extras(self) -> frozenset[str]:
@@ -68,7 +70,7 @@ def parse(body: bytes, *, accepts: Accepts) -> Plain:
             raise InvalidRecord("outputs", found=repr(name), expected=" or ".join(DATATYPES))
     read = [_row(row, number=number, signature=accepts.signature) for number, row in enumerate(rows)]
     table: Rows = np.array(read, np.float64) if kind == "tabular" else tuple(read)
-    return Plain(found.id, table, found.group, found.version, tuple(found.outputs))
+    return Plain(found.id, table, found.group, found.version, tuple(found.outputs), found.segment)
 
 
 def _row(row: Any, *, number: int, signature: Signature) -> Any:

@@ -10,10 +10,12 @@ from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery
 
+from loopline.apps.accuracy import AccuracyTable, accuracy_table
 from loopline.apps.http.archive import Archive
 from loopline.apps.http.status import Status, read_status
 from loopline.apps.http.trouble import Troubles
 from loopline.apps.http.views import Branch, Console, House
+from loopline.apps.reserve import opened
 from loopline.errors import InvalidRecord, NotFound
 from loopline.records.cycle import Cycle
 from loopline.records.dataset import DatasetVersion
@@ -66,7 +68,7 @@ def detail_of(archive: Archive, number: int) -> CycleDetail:
     return CycleDetail(
         cycle=archive.cycle(number),
         selection=archive.selection_of(number),
-        labels=archive.labels_of(number),
+        labels=opened(archive.labels_of(number)),
         dataset=next((record for record in archive.datasets if record.cycle == number), None),
         run=archive.run_of(number),
         model=next((record for record in archive.models if record.cycle == number), None),
@@ -152,6 +154,11 @@ def _cycle_routes(house: House) -> list[HTTPRouteHandler]:
         """One cycle, whole."""
         return detail_of(Archive(house), number)
 
+    @get("/api/accuracy", sync_to_thread=True)
+    def accuracy() -> AccuracyTable:
+        """How often the live model was right: naively, by the random share, and by weighed labels."""
+        return accuracy_table(house.ledger, house.settings.name)
+
     @get("/api/signals", sync_to_thread=True)
     def signals() -> tuple[Signal, ...]:
         """All signals, raised ones first."""
@@ -162,7 +169,7 @@ def _cycle_routes(house: House) -> list[HTTPRouteHandler]:
         """One signal; its id may hold slashes."""
         return Archive(house).signal(name.strip("/"))
 
-    return [cycles, cycle, signals, signal]
+    return [cycles, cycle, accuracy, signals, signal]
 
 
 def _record_routes(house: House) -> list[HTTPRouteHandler]:

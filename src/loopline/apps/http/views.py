@@ -11,14 +11,16 @@ from loopline.ports.ledger import Ledger
 from loopline.ports.object_store import ObjectStore
 from loopline.ports.offsets import Offsets
 from loopline.ports.outcome_book import OutcomeBook
-from loopline.ports.prediction_log import PredictionLog
+from loopline.ports.prediction_log import Pool, PredictionLog
+from loopline.ports.role_book import RoleBook
 from loopline.ports.task_queue import AnswerBook, TaskQueue
 from loopline.records.command import Command, Situation
+from loopline.records.selection import Selection
 from loopline.records.settings import Settings
 
 
-class ReadableLog(PredictionLog, Parted, Following, Protocol):
-    """A log that can be asked in SQL and followed."""
+class ReadableLog(PredictionLog, Parted, Following, Pool, Protocol):
+    """A log that can be asked in SQL, followed, and looked up by position."""
 
 
 class House(Protocol):
@@ -57,6 +59,11 @@ class House(Protocol):
     @property
     def ledger(self) -> Ledger:
         """Every stored record, with its lineage."""
+        ...
+
+    @property
+    def roles(self) -> RoleBook:
+        """Which samples judge, and which are learned."""
         ...
 
     @property
@@ -136,4 +143,12 @@ class Console(Protocol):
 
     def tick(self) -> Sequence[Command]:
         """Do what is due now; what was done."""
+        ...
+
+    def imagine(self, cycle: int, *, strategy: str = "", budget: int = 0) -> tuple[Selection, Selection]:
+        """The stored selection of a cycle, and what another strategy or budget would have given. Raises NotFound."""
+        ...
+
+    def replay(self, cycle: int, *, threads: int = 0, shards: int = 0) -> tuple[Selection, Selection]:
+        """The stored selection of a cycle, and what its window gives again. Raises NotFound."""
         ...

@@ -10,7 +10,7 @@ import numpy as np
 from loopline.errors import InvalidRecord
 from loopline.records.signature import Signature
 
-TEXTS: Final = ("id", "model", "text", "image", "group", "arm", "trace", "failure", "label", "signature")
+TEXTS: Final = ("id", "model", "text", "image", "group", "segment", "arm", "trace", "failure", "label", "signature")
 NUMBERS: Final = ("latency_us", "latency_ms")
 LISTS: Final = ("features", "probabilities", "embedding", "members")
 OUTCOME: Final = ("id", "prediction", "label", "at", "source")
@@ -111,7 +111,7 @@ def _logged(row: Mapping[str, Any], signature: Signature) -> dict[str, Any]:
     classes = len(signature.labels)
     embedding, members = (np.frombuffer(row.get(name) or b"", "<f4") for name in ("embedding", "members"))
     plain = {"group": row.get("group") or row.get("group_key")}
-    plain |= {name: row.get(name) for name in ("trace", "failure", "label", "signature", "latency_us")}
+    plain |= {name: row.get(name) for name in ("segment", "trace", "failure", "label", "signature", "latency_us")}
     return {name: value for name, value in plain.items() if value} | {
         "id": str(row["id"]).removesuffix(f"~{row['model']}"),
         "model": row["model"],

@@ -5,11 +5,13 @@ from typing import NamedTuple
 from loopline.apps.http.archive import Archive
 from loopline.apps.http.stages import StageState, failed_phase, stages_of
 from loopline.apps.http.views import Console, House
+from loopline.apps.web.beating import Beating, beating_of
 from loopline.apps.web.chart import Chart, Point, chart_of, points_of
 from loopline.apps.web.effort import Effort, effort_of, finding, total
 from loopline.apps.web.picture import Picture, picture_of
 from loopline.apps.web.words import shares
 from loopline.records.command import Situation
+from loopline.records.comparison import StrategyComparison
 from loopline.records.lineage import Event
 from loopline.records.model import ModelVersion
 
@@ -45,6 +47,7 @@ class Overview(NamedTuple):
     efforts: tuple[Effort, ...]
     whole: Effort
     finding: str
+    beating: Beating
     events: tuple[Event, ...]
 
 
@@ -72,6 +75,12 @@ def overview_of(
         efforts=efforts[-LATEST_CYCLES:],
         whole=total(efforts),
         finding=finding(total(efforts)),
+        beating=beating_of(
+            house.ledger.all(StrategyComparison, archive.loop),
+            efforts=efforts,
+            signals=archive.signals,
+            settings=house.settings,
+        ),
         events=archive.events[:LATEST_EVENTS],
     )
 

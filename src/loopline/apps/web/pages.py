@@ -9,14 +9,17 @@ from litestar import MediaType, Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, QueryParameter
 
+from loopline.apps.accuracy import accuracy_table
 from loopline.apps.http.archive import Archive
 from loopline.apps.http.resources import asked, detail_of, explained, steps
 from loopline.apps.http.trouble import Troubles
 from loopline.apps.http.views import Console, House
+from loopline.apps.reserve import opened
 from loopline.apps.web.effort import Effort, effort_of
 from loopline.apps.web.failure import is_first, next_try
 from loopline.apps.web.overview import overview_of
 from loopline.apps.web.render import page, text
+from loopline.apps.web.what_if import offered
 from loopline.apps.web.words import first_line
 from loopline.errors import NotFound
 from loopline.records.label import Label, LabelBatch
@@ -108,6 +111,7 @@ def cycle_routes(house: House) -> list[HTTPRouteHandler]:
         """One cycle."""
         archive = Archive(house)
         detail, answers = detail_of(archive, number), house.book.answers(loop, cycle=number)
+        whole = archive.labels_of(number)
         return page(
             "cycle.html",
             here="cycles",
@@ -115,7 +119,7 @@ def cycle_routes(house: House) -> list[HTTPRouteHandler]:
             it=detail,
             is_first=is_first(archive, detail.cycle),
             next_try=next_try(archive, detail.cycle, now=house.clock.now()),
-            effort=effort_of(detail.labels, detail.selection) if detail.labels else None,
+            effort=effort_of(whole, detail.selection) if whole else None,
             standings=archive.standings,
             given=Counter(annotation.annotator for annotation in answers.annotations),
             inputs=_inputs(detail.labels, answers.tasks),
@@ -123,6 +127,7 @@ def cycle_routes(house: House) -> list[HTTPRouteHandler]:
             most=FIRST_ROWS,
             labels=detail.labels.labels[:FIRST_ROWS] if detail.labels else (),
             candidates=detail.selection.candidates[:FIRST_ROWS] if detail.selection else (),
+            strategies=offered(detail.selection.strategy if detail.selection else ""),
         )
 
     @get("/cycles/{number:int}/selection", sync_to_thread=True, include_in_schema=False)
@@ -146,7 +151,7 @@ def cycle_routes(house: House) -> list[HTTPRouteHandler]:
     def labels(number: FromPath[int], leaf_number: LeafNumber = 1) -> Html:
         """Everything that was labelled."""
         archive = Archive(house)
-        found = archive.labels_of(number)
+        found = opened(archive.labels_of(number))
         rows: Sequence[Label] = found.labels if found else ()
         leaf = _leaf(len(rows), leaf_number)
         return page(
@@ -159,7 +164,12 @@ def cycle_routes(house: House) -> list[HTTPRouteHandler]:
             said=_said(archive.selection_of(number)),
         )
 
-    return [cycles, cycle, selection, labels]
+    @get("/accuracy", sync_to_thread=True, include_in_schema=False)
+    def accuracy() -> Html:
+        """How often the live model was right."""
+        return page("accuracy.html", here="accuracy", loop_name=loop, table=accuracy_table(house.ledger, loop))
+
+    return [cycles, cycle, selection, labels, accuracy]
 
 
 def _inputs(batch: LabelBatch | None, tasks: Sequence[Task]) -> dict[str, bytes]:

@@ -8,11 +8,16 @@ from litestar.params import FromPath
 
 from loopline.apps.http.archive import Archive
 from loopline.apps.http.views import House
+from loopline.apps.notebook.library import Library
 from loopline.apps.web.histogram import outline_of
 from loopline.apps.web.render import page
 from loopline.apps.web.words import shares
+from loopline.errors import LooplineError
+from loopline.records.dataset import DatasetVersion
 
 Html = Response[Any]
+CONFLICTS = 20
+"""Contradicting labels that a page lists."""
 
 
 def data_routes(house: House) -> list[HTTPRouteHandler]:
@@ -22,23 +27,46 @@ def data_routes(house: House) -> list[HTTPRouteHandler]:
     @get("/data", sync_to_thread=True, include_in_schema=False)
     def datasets() -> Html:
         """All dataset versions, and the prediction log."""
-        rows = Archive(house).datasets
+        library = Library(house)
+        tags = {version.name: library.tags_of(version) for version in library.versions} if library.tags else {}
         tally, counts = house.log.tally(), house.counters.read()
-        return page("datasets.html", here="data", loop_name=loop, datasets=rows, tally=tally, counts=counts)
+        return page(
+            "datasets.html",
+            here="data",
+            loop_name=loop,
+            datasets=library.versions,
+            tags=tags,
+            tally=tally,
+            counts=counts,
+        )
 
     @get("/data/{name:str}", sync_to_thread=True, include_in_schema=False)
     def dataset(name: FromPath[str]) -> Html:
-        """One dataset version."""
-        archive = Archive(house)
-        found = archive.dataset(name)
-        parent = next((other for other in archive.datasets if other.id == found.parent), None)
-        children = [other for other in archive.datasets if other.parent == found.id]
-        trained = [model for model in archive.models if model.dataset == found.id]
+        """One dataset version, by its name or a tag."""
+        library = Library(house)
+        found = library.find(name)
         return page(
-            "dataset.html", here="data", loop_name=loop, it=found, parent=parent, children=children, trained=trained
+            "dataset.html",
+            here="data",
+            loop_name=loop,
+            it=found,
+            tags=library.tags_of(found),
+            parent=library.parent(found),
+            children=[other for other in library.versions if other.parent == found.id],
+            trained=[model for model in Archive(house).models if model.dataset == found.id],
+            most=CONFLICTS,
+            **_stored(library, found),
         )
 
     return [datasets, dataset]
+
+
+def _stored(library: Library, version: DatasetVersion) -> dict[str, Any]:
+    """What the store tells of a version; why it does not, where it cannot."""
+    try:
+        return {"made": library.manifest(version), "conflicts": library.conflicts(version), "trouble": ""}
+    except LooplineError as error:
+        return {"made": None, "conflicts": (), "trouble": str(error)}
 
 
 def model_routes(house: House) -> list[HTTPRouteHandler]:

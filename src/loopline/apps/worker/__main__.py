@@ -7,6 +7,8 @@ import traceback
 from pathlib import Path
 from time import monotonic
 
+from msgspec import structs
+
 from loopline.adapters.subprocess.folder import CHECKS, MODEL, Ending, RunFolder, write_whole
 from loopline.adapters.subprocess.process import identify
 from loopline.apps.worker.limits import Deadline, limit_memory
@@ -16,7 +18,7 @@ from loopline.records.model import RunResult, RunSpec
 _NOT_OURS = 3
 """Exit code of a process that found its run given to another, or given up."""
 _RESERVED_SECONDS = 5
-"""Of a run's time, for what follows the conversion: a model that may be served natively must not run late for it."""
+"""Of a run's time, for what follows the conversion and the comparison: neither may make a good model late."""
 
 
 def main(arguments: list[str]) -> int:
@@ -24,11 +26,12 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1:
         sys.stderr.write("usage: python -m loopline.apps.worker RUN_FOLDER\n")
         return 2
+    began = monotonic()
     folder = RunFolder(Path(arguments[0]).absolute())
     me = identify(os.getpid())
     if me is None or folder.claim(me) != me:
         return _NOT_OURS
-    spec = folder.spec()
+    spec = _absolute(folder.spec())
     limit_memory(spec)
     deadline = Deadline(spec, folder=folder)
     try:
@@ -38,9 +41,24 @@ def main(arguments: list[str]) -> int:
         deadline.lift()
         folder.conclude(Ending(phase="failed", reason=_told(error, spec)))
         return 1
+    _compare(spec, folder=folder, taken=monotonic() - began)
     deadline.lift()
     folder.finish(result)
     return 0
+
+
+def _absolute(spec: RunSpec) -> RunSpec:
+    """The orders with whole paths: a trainer, or we for its sake, may change the folder that we stand in."""
+    file, *parts, folder = (str(Path(p).absolute()) for p in (spec.dataset_file, *spec.dataset_parts, spec.folder))
+    return structs.replace(spec, dataset_file=file, dataset_parts=tuple(parts), folder=folder)
+
+
+def _compare(spec: RunSpec, *, folder: RunFolder, taken: float) -> None:
+    if spec.compare_after < 0:
+        return
+    from loopline.apps.worker.comparison import Allowance, compare
+
+    compare(spec, folder=folder, allowance=Allowance(taken, spec.seconds - taken - _RESERVED_SECONDS))
 
 
 def train(spec: RunSpec, *, folder: RunFolder) -> RunResult:
@@ -50,13 +68,13 @@ def train(spec: RunSpec, *, folder: RunFolder) -> RunResult:
     began = monotonic()
 
     from loopline.apps.worker.conversion import SECONDS
-    from loopline.apps.worker.dataset import read_dataset
+    from loopline.apps.worker.dataset import dataset_of
     from loopline.apps.worker.entry import load_entry
     from loopline.apps.worker.packing import Wish, checks_of, fastest, pack
     from loopline.apps.worker.run import Run
 
-    dataset = read_dataset(Path(spec.dataset_file).absolute(), signature=spec.signature)
-    home = Path(spec.folder).absolute()
+    dataset = dataset_of(spec)
+    home = Path(spec.folder)
     os.chdir(home)  # a trainer finds its own files beside it
     entry = load_entry(spec.entry, folder=home)
     run = Run(spec, folder=folder)

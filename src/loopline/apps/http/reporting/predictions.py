@@ -40,6 +40,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     latency_us: Natural | None = None
     latency_ms: Positive | None = None
     group: str = ""
+    segment: str = ""
     arm: Arm = "incumbent"
     embedding: tuple[float, ...] = ()
     members: tuple[tuple[float, ...], ...] = ()
@@ -78,6 +79,7 @@ class Predictions:
                 failure=report.failure,
                 members=_members(report, self._signature),
                 embedding=_vector(report.embedding, field="embedding"),
+                segment=report.segment,
             )
         except InvalidRecord as error:
             raise InvalidRecord(thing, found=_found(error), expected=error.expected, remedy=error.remedy) from error

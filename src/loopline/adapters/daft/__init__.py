@@ -1,0 +1,1 @@
+"""Daft: threads of this machine, or a Ray cluster."""

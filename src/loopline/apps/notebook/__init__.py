@@ -1,0 +1,1 @@
+"""The Python API: one loop, read from a notebook or a program."""
