@@ -134,3 +134,14 @@ def test_what_a_selection_was_made_from_is_held_for_as_long_as_it_can_be_replaye
     found = made(loop, Select(id=key_of("select"), cycle=opened, model=V1, reason=""))
     (pin,) = loop.house.manifest.pins(loop.house.settings.name)
     assert pin == Pin(holder=entity_of(found.records[0]), after=20, until=loop.log.end())
+
+
+def test_an_anchor_row_that_an_older_loop_had_selected_stops_no_cycle(loop: ScriptedLoop) -> None:
+    shared, *others = sorted(known.anchored(loop.house))
+    loop.ledger.state.roles.clear()  # as in a state from before roles were kept
+    loop.ledger.commit(entry("before", selection(candidate("p1", content=shared))))
+    loop.send([text_of(i, is_new=True) for i in range(120)])
+    opened = cycle(3, after=20, until=loop.log.end())
+    found = made(loop, Select(id=key_of("select"), cycle=opened, model=V1, reason=""))
+    assert loop.ledger.commit(entry("select", *found.records, seal=found.seal))
+    assert loop.house.roles.reserved(loop.house.settings.name) == frozenset(others)

@@ -92,9 +92,11 @@ def test_the_pool_gives_no_sealed_row_by_window_position_or_survey(loop: SealedL
 
 
 def test_what_a_pass_keeps_on_the_disk_holds_no_sealed_row(loop: SealedLoop):
-    for path in (loop.folder / ".loopline" / "log" / "sketches").rglob("*"):
-        if path.is_file():
-            assert loop.tells(path.read_bytes().decode("latin-1")) == [], path
+    assert list(loop.house.log.survey(sift(name="kept.v1"), after=0, until=loop.house.log.end()))
+    kept = [path for path in (loop.folder / ".loopline" / "log" / "sketches").rglob("*") if path.is_file()]
+    assert any(OPEN.encode() in path.read_bytes() for path in kept)
+    for path in kept:
+        assert loop.tells(path.read_bytes().decode("latin-1")) == [], path
 
 
 SEALED = (ReserveRow, Prediction, Scores, Task, Label, LabelBatch)

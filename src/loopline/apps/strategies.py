@@ -51,11 +51,6 @@ def resolved(name: str) -> Strategy:
     return guarded(_loaded(entries[name]))
 
 
-def found() -> dict[str, Strategy]:
-    """Every strategy that an installed package brings, by name; the same errors as ``resolved``."""
-    return {name: resolved(name) for name in _entries()}
-
-
 def guarded(strategy: Strategy) -> Strategy:
     """The same strategy; when it raises or gives no answer of the right shape, an InvalidRecord names it.
 

@@ -28,6 +28,8 @@ class Intake(NamedTuple):
     """Rows left out because their input carries several labels equally often: nobody can say which is right."""
     conflicts: tuple[Conflict, ...] = ()
     """Every label that does not stand, by content."""
+    near: int = 0
+    """Rows left out because their input nearly is one of the anchor's."""
 
 
 def taken_in(rows: Sequence[LabelledRow], *, signature: Signature, what: str) -> Intake:
@@ -83,7 +85,7 @@ def provenance_of(intake: Intake, rows: Sequence[LabelledRow], *, file: str) -> 
         hashed.update(msgspec.json.encode((row.id, row.inputs, row.label)))
     return Provenance(
         file=file.rpartition("/")[2], digest=Digest(hashed.hexdigest()), read=len(rows), kept=len(intake.samples),
-        repeated=intake.repeated, outvoted=intake.outvoted, undecided=intake.undecided,
+        repeated=intake.repeated, outvoted=intake.outvoted, undecided=intake.undecided, near=intake.near,
     )  # fmt: skip
 
 
@@ -103,7 +105,5 @@ def sentence(intake: Intake, *, rows: int, anchor: int) -> str:
     contradicting = intake.outvoted + intake.undecided
     left = [f"{intake.repeated:,} repeated"] if intake.repeated else []
     left += [f"{contradicting:,} with contradicting labels"] if contradicting else []
-    text = f"{len(intake.samples):,} of {rows:,} rows imported"
-    return (
-        text + (f": {', '.join(left)} left out" if left else "") + (f"; the anchor holds {anchor:,}" if anchor else "")
-    )
+    text = f"{len(intake.samples):,} of {rows:,} rows imported" + (f": {', '.join(left)} left out" if left else "")
+    return text + (f"; the anchor holds {anchor:,}" if anchor else "")

@@ -1,6 +1,6 @@
 """Rows that stand on both sides of the wall between training and the reserve, or nearly so."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -69,32 +69,17 @@ def search(training: Rows, *, reserve: Rows, signature: Signature, cut: int | No
     places = np.flatnonzero(late)[: LISTED - len(named)].tolist()
     named += [Leak(trained=training.id[place], sealed="", likeness="late", similarity=0.0) for place in places]
     leakage = Leakage(
-        training=len(training.id),
-        reserve=digest_of(blake3(row).hexdigest() for row in reserve.inputs),
-        trained=int(trained.sum()),
-        sealed=int(sealed.sum()),
-        late=int(late.sum()),
-        pairs=tuple(named),
-        found=len(pairs.row),
-    )
+        training=len(training.id), reserve=digest_of(blake3(row).hexdigest() for row in reserve.inputs),
+        trained=int(trained.sum()), sealed=int(sealed.sum()), late=int(late.sum()),
+        pairs=tuple(named), found=len(pairs.row),
+    )  # fmt: skip
     return Found(trained, sealed, leakage)
-
-
-def leaks(training: Iterable[Named], reserve: Iterable[Named]) -> tuple[tuple[str, str, str], ...]:
-    """Every (content, training id, reserve id) of equal content, sorted.
-
-    >>> leaks([("c1", "r1"), ("c2", "r2")], [("c2", "p9")])
-    (('c2', 'r2', 'p9'),)
-    """
-    sealed: dict[str, list[str]] = {}
-    for content, name in reserve:
-        sealed.setdefault(content, []).append(name)
-    return tuple(sorted((content, name, other) for content, name in training for other in sealed.get(content, ())))
 
 
 def require_no_leaks(training: Iterable[Named], reserve: Iterable[Named]) -> None:
     """Nothing, when no content stands on both sides; else raises InvalidRecord, naming the first pairs."""
-    found = leaks(training, reserve)
+    sealed = dict(reserve)
+    found = sorted((content, name, sealed[content]) for content, name in training if content in sealed)
     if not found:
         return
     pairs = ", ".join(f"{trained} = {sealed}" for _, trained, sealed in found[:SHOWN])
@@ -115,7 +100,7 @@ def apart(base: Intake, held: Intake, signature: Signature) -> tuple[Intake, str
     require_no_leaks(((s.content, s.sample) for s in base.samples), ((s.content, s.sample) for s in held.samples))
     found = search(of_samples(base.samples), reserve=of_samples(held.samples), signature=signature)
     left = tuple(s for s, leaks in zip(base.samples, found.trained.tolist(), strict=True) if not leaks)
-    return base._replace(samples=left), left_out(found.leakage, of="the anchor")
+    return base._replace(samples=left, near=len(base.samples) - len(left)), left_out(found.leakage, of="the anchor")
 
 
 def left_out(leakage: Leakage, *, of: str) -> str:
@@ -131,13 +116,22 @@ def left_out(leakage: Leakage, *, of: str) -> str:
     return f"{leakage.trained:,} left out because {they} of {of} ({shown})"
 
 
-def closed(rows: Iterable[Rows], *, reserve: Rows, signature: Signature) -> frozenset[str]:
-    """Content digests that no dataset may hold: those of the reserve, and those of these rows that nearly are in it."""
-    held = {blake3(inputs).hexdigest() for inputs in reserve.inputs}
-    for side in rows:
-        leaking = np.flatnonzero(search(side, reserve=reserve, signature=signature).trained).tolist()
-        held |= {blake3(side.inputs[place]).hexdigest() for place in leaking}
-    return frozenset(held)
+def closed(
+    rows: Mapping[str, bytes], *, reserve: Rows, signature: Signature, sealed: frozenset[str] = frozenset()
+) -> frozenset[str]:
+    """Content digests that no dataset may hold: those ``sealed``, those of the reserve, those of rows nearly in it.
+
+    ``rows``: content -> canonical inputs of all that the dataset might hold. A search among what is left finds nothing.
+    """
+    held = sealed | {blake3(inputs).hexdigest() for inputs in reserve.inputs}
+    while True:
+        left = sorted(rows.keys() - held)
+        side = Rows(left, [rows[content] for content in left])
+        found = np.flatnonzero(search(side, reserve=reserve, signature=signature).trained).tolist()
+        held |= {left[place] for place in found}
+        # How near two table rows must be is measured on all of them, and without these it is measured anew.
+        if not found or signature.input != "tabular":
+            return frozenset(held)
 
 
 def of_table(table: pa.Table) -> Rows:
@@ -148,12 +142,6 @@ def of_table(table: pa.Table) -> Rows:
 def of_samples(samples: Sequence[LabelledSample]) -> Rows:
     """Rows that are about to enter a version."""
     return Rows([s.sample for s in samples], [s.inputs for s in samples], cycle=[s.cycle for s in samples])
-
-
-def of_labels(labels: Iterable[Label]) -> Rows:
-    """Labels that may be about to enter, whatever their stratum."""
-    every = list(labels)
-    return Rows([label.sample for label in every], [label.inputs for label in every])
 
 
 def of_reserve(fresh: Iterable[Label], *, anchor: Iterable[LabelledRow]) -> Rows:

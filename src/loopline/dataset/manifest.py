@@ -77,10 +77,11 @@ def version_of(
 ) -> DatasetVersion:
     """The record of the version that this manifest identifies; named ``c`` and the cycle's number."""
     held = manifest.held.parts
+    sizes = [part.size for part in held]
     return DatasetVersion(
         id=identity(encoded(manifest)), name=f"c{manifest.cycle}", loop=manifest.loop, cycle=manifest.cycle,
         parent=manifest.parent, file=held[-1].file, signature=manifest.signature.digest, rows=manifest.rows,
         added=manifest.added, relabelled=manifest.relabelled, by_class=manifest.by_class, method=manifest.method,
         selection=manifest.selection, cut_at=cut_at, reason=reason, parts=tuple(part.file for part in held),
-        size=sum(part.size for part in held), removed=removed, conflicts=conflicts,
+        size=sum(sizes) if all(sizes) else 0, removed=removed, conflicts=conflicts,
     )  # fmt: skip

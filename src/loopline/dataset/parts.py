@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -18,6 +19,8 @@ from loopline.records.ids import Digest
 
 MOST_PARTS = 32
 """Parts that a version reads; beyond, at least the newest half of them become one."""
+PORTION = 1 << 28
+"""Bytes that are sorted at a time: pyarrow takes rows of no table with more than 2 GiB of inputs."""
 MOST_REMOVED = 1_000
 """Contents that a manifest lists as removed; beyond, the version is written whole."""
 
@@ -107,7 +110,10 @@ def living(tables: Sequence[pa.Table], *, removed: Sequence[str] = ()) -> pa.Tab
         kept.append(without(table, ended))
         ended = pa.concat_arrays([ended, *table["content"].chunks])
     found = pa.concat_tables(kept)
-    return found.take(pc.sort_indices(found["content"]))
+    portions = 1 + found.nbytes // PORTION
+    place = np.argsort(pc.sort_indices(found["content"]).to_numpy()) * portions // max(1, found.num_rows)
+    pieces = (found.filter(pa.array(place == number)) for number in range(portions))
+    return pa.concat_tables(piece.take(pc.sort_indices(piece["content"])) for piece in pieces)
 
 
 def within(table: pa.Table, contents: pa.Array) -> pa.Table:

@@ -11,13 +11,14 @@ Broder (1997), "On the resemblance and containment of documents".
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from loopline.dataset.pairs import Pairs
+from loopline.dataset.pairs import Pairs, joined
 from loopline.dataset.spelling import Hashes, Indices, Spelled, chained, mixed, shaken, spelled, without_one
 from loopline.records.leak import Likeness
 
@@ -37,8 +38,8 @@ RESEMBLANCE = 0.4
 """Share of the 72 minima that must agree before two long texts are compared: 3 standard deviations below 0.58."""
 WIDTH, CLOSEST = 64, 4
 """Long texts of one band that each other one is held against, and how many of all these it is compared with."""
-CHUNK = 16_384
-"""Texts hashed at a time: bounds the memory to some tens of megabytes."""
+CHUNK, BLOCK = 16_384, 1_024
+"""Texts hashed at a time, and long ones held against the sealed ones: bounds the memory to some tens of megabytes."""
 
 _EQUAL, _LETTER, _WORD, _LONGER, _SHORTER, _BAND = (np.uint64(0x632BE59BD9B4E019 * i % 2**64) for i in range(1, 7))
 
@@ -71,18 +72,26 @@ def alike(texts: Sequence[str], sealed: Sequence[str]) -> Pairs:
     >>> found.row.tolist(), found.sealed.tolist(), found.likeness.tolist(), found.similarity.round(2).tolist()
     ([0], [0], ['letter'], [0.94])
     """
+    order, sealed_order = (
+        np.array(sorted(range(len(side)), key=side.__getitem__), np.int64) for side in (texts, sealed)
+    )
+    found = _alike([texts[at] for at in order.tolist()], [sealed[at] for at in sealed_order.tolist()])
+    return joined(found._replace(row=order[found.row], sealed=sealed_order[found.sealed]))
+
+
+def _alike(texts: Sequence[str], sealed: Sequence[str]) -> Pairs:
+    """The same of sorted texts: what is cut short on the way is then cut short for the same texts in any order."""
     edits = _indexed([_variants(part, start, longer=_LONGER) for start, part in _spelled(sealed)])
     theirs = _Minima.of([_minima(part, start) for start, part in _spelled(sealed)])
     bands = _indexed([_banded(theirs.found)])
     least = np.full(len(edits.key), len(texts))
-    pairs = [np.zeros((0, 2), np.int64)]
+    found = []
     for start, part in _spelled(texts):
-        pairs.append(_edited(_variants(part, start, longer=_SHORTER), edits, least=least))
-        pairs.append(_resembling(_minima(part, start), theirs, bands))
-    first = least[np.searchsorted(edits.key, edits.key)]
-    pairs.append(_first(edits.owner, first)[:, ::-1])
-    found = np.concatenate(pairs)
-    return _checked(texts, sealed, np.unique(found[found[:, 0] < len(texts)], axis=0))
+        edited = _edited(_variants(part, start, longer=_SHORTER), edits, least=least)
+        found.append(_checked(texts, sealed, edited))
+        found += _resembling(_minima(part, start), theirs, bands, check=partial(_checked, texts, sealed))
+    first = _first(edits.owner, least[np.searchsorted(edits.key, edits.key)])[:, ::-1]
+    return joined(_checked(texts, sealed, first[first[:, 0] < len(texts)]), *found)
 
 
 def compared(one: Sequence[list[int]], other: Sequence[list[int]]) -> tuple[Likeness, float] | None:
@@ -138,11 +147,8 @@ def _variants(part: Spelled, start: int, *, longer: np.uint64) -> _Keyed:
     shorter = _SHORTER if longer == _LONGER else _LONGER
     whole, without = without_one(part.letters, part.lengths)
     words, without_word = without_one(part.words, part.counts)
-    owner, letter_owner, word_owner = (
-        np.arange(len(part.lengths)),
-        np.repeat(np.arange(len(part.lengths)), part.lengths),
-        np.repeat(np.arange(len(part.lengths)), part.counts),
-    )
+    owner = np.arange(len(part.lengths))
+    letter_owner, word_owner = np.repeat(owner, part.lengths), np.repeat(owner, part.counts)
     last = (np.cumsum(part.counts) - 1)[part.counts > APPENDED_LEAST]
     kinds = (
         (_EQUAL, whole, owner, part.lengths > 0),
@@ -208,20 +214,38 @@ def _banded(minima: Hashes) -> _Keyed:
     return _Keyed(band.ravel(), np.repeat(np.arange(len(minima)), BANDS))
 
 
-def _resembling(own: _Minima, theirs: _Minima, bands: _Index) -> Indices:
-    """Of each long text the closest sealed ones that share a band with it, and of each such sealed one the closest."""
+def _resembling(own: _Minima, theirs: _Minima, bands: _Index, *, check: Callable[[Indices], Pairs]) -> Iterator[Pairs]:
+    """Of each long text that is like a sealed one the pair, and of each such sealed one.
+
+    Whether a text is found depends on the sealed ones alone, never on the texts beside it: a version without what was
+    found has nothing to be found.
+    """
+    for start in range(0, len(own.owner), BLOCK):
+        block = _Minima._make(column[start : start + BLOCK] for column in own)
+        row, sealed, agreement = _likely(block, theirs, bands)
+        pairs = np.stack([block.owner[row], theirs.owner[sealed]], axis=1)
+        closest = _place(row, agreement) < CLOSEST
+        yield (first := check(pairs[closest]))
+        others = ~closest & np.isin(pairs[:, 0], first.row) & ~np.isin(pairs[:, 1], first.sealed)
+        pairs, agreement = pairs[others], agreement[others]
+        yield check(pairs[_place(pairs[:, 1], agreement) < CLOSEST])
+
+
+def _likely(own: _Minima, theirs: _Minima, bands: _Index) -> tuple[Indices, Indices, NDArray[np.float64]]:
+    """Places of long texts, and of sealed ones that agree with them in enough of the minima; and in how many."""
     held = _held(_banded(own.found), bands)
     left = np.searchsorted(bands.key, held.key)
     copies = np.minimum(np.searchsorted(bands.key, held.key, side="right") - left, WIDTH)
     run = np.arange(copies.sum()) + np.repeat(left - (np.cumsum(copies) - copies), copies)
-    pairs = np.stack([np.repeat(held.owner, copies), bands.owner[run]], axis=1)
-    fewer, more = np.sort([own.counts[pairs[:, 0]], theirs.counts[pairs[:, 1]]], axis=0)
-    row, sealed = np.unique(pairs[fewer >= ALIKE * more], axis=0).T
-    agreement = (own.found[row] == theirs.found[sealed]).mean(axis=1)
-    kept = agreement >= RESEMBLANCE
-    row, sealed, agreement = row[kept], sealed[kept], agreement[kept]
-    kept = (_place(row, agreement) < CLOSEST) | (_place(sealed, agreement) < CLOSEST)
-    return np.stack([own.owner[row[kept]], theirs.owner[sealed[kept]]], axis=1)
+    pairs = np.unique(np.repeat(held.owner, copies) * len(theirs.owner) + bands.owner[run])
+    row, sealed = np.divmod(pairs, max(1, len(theirs.owner)))
+    fewer, more = np.sort([own.counts[row], theirs.counts[sealed]], axis=0)
+    row, sealed = (column[fewer >= ALIKE * more] for column in (row, sealed))
+    agreement = np.zeros(len(row))
+    for function in range(BANDS * ROWS):
+        agreement += own.found[row, function] == theirs.found[sealed, function]
+    kept = agreement >= RESEMBLANCE * BANDS * ROWS
+    return row[kept], sealed[kept], agreement[kept]
 
 
 def _place(of: Indices, agreement: NDArray[np.float64]) -> Indices:

@@ -158,18 +158,8 @@ def _weigh_resampled(part: Part, *, rule: Rule, generator: np.random.Generator) 
 
 
 def _comparison(name: str, seen: Evidence, *, outcome: Outcome, reason: str) -> Comparison:
-    return Comparison(
-        part=name,
-        n=seen.n,
-        incumbent=seen.incumbent,
-        challenger=seen.challenger,
-        difference=seen.difference,
-        lower=seen.lower,
-        upper=seen.upper,
-        power=seen.power,
-        outcome=outcome,
-        reason=reason,
-    )
+    numbers = {field: value for field, value in seen._asdict().items() if field != "doubt"}
+    return Comparison(part=name, outcome=outcome, reason=reason, **numbers)
 
 
 def _signed(value: float, rule: Rule) -> str:

@@ -1,7 +1,7 @@
 """How often the live model was right, read from the loop's own labels in three ways that differ in what they assume.
 
-Each sample counts once, however often the traffic repeats it. A model is judged by what it said when its answer was
-drawn: ``Candidate.predicted`` against the label.
+Each sample counts once, however often the traffic repeats it. It is judged by the answer that was drawn,
+``Candidate.predicted`` against the label: where the selecting version has not answered it, by that of an older one.
 """
 
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ class Accuracy(msgspec.Struct, frozen=True, kw_only=True):
     cycles: tuple[int, ...]
     """Ascending."""
     models: tuple[str, ...]
-    """The versions that answered, oldest cycle first."""
+    """The versions that selected, oldest cycle first; most samples are judged by their answers."""
     drawn: int
     missing: int
     """Drawn samples without a label: passed on, or not decided."""

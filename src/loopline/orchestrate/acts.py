@@ -18,7 +18,6 @@ from loopline.records.lineage import Raise, Stored
 from loopline.records.model import RunSpec
 from loopline.records.reserve import Membership, ReserveAccess, Seal
 from loopline.records.segment import Pin
-from loopline.records.selection import Selection
 from loopline.records.signal import Measurement, Signal
 from loopline.records.task import Standing, Task
 from loopline.rollout import stage as rollout
@@ -158,16 +157,14 @@ def _select(house: Installation, command: c.Select) -> Made:
     # Before the selection is committed: what it was made from must outlive it, for as long as it can be replayed.
     stretch = Pin(holder=entity_of(selection), after=command.cycle.after, until=command.cycle.until)
     house.manifest.pin(stretch, loop=house.settings.name)
-    seal = Seal(loop=house.settings.name, contents=tuple(sorted(known.anchored(house))))
+    # The first use of a sample stands: what a state from before roles had selected is not the anchor's to claim.
+    anchored = known.anchored(house) - house.roles.selected(house.settings.name)
+    seal = Seal(loop=house.settings.name, contents=tuple(sorted(anchored)))
     return Made("cycle.selected", selection.reason, (selection, _reached(command.cycle, "selected")), used, seal=seal)
 
 
-def _selection(house: Installation, cycle: Cycle) -> Selection:
-    return next(s for s in house.ledger.all(Selection, house.settings.name) if s.cycle == cycle.number)
-
-
 def _publish(house: Installation, command: c.Publish) -> Made:
-    selection = _selection(house, command.cycle)
+    selection = selecting.selection_of(house, command.cycle.number)
     tasks = annotate.publish(
         selection,
         cycle=command.cycle,
@@ -206,14 +203,14 @@ def _aggregate(house: Installation, command: c.Aggregate) -> Made:
 
 def _cut(house: Installation, command: c.CutDataset) -> Made:
     parent = known.parent(house, command.cycle)
-    selection = _selection(house, command.cycle)
+    selection = selecting.selection_of(house, command.cycle.number)
     batches = known.unlearned(house, parent, cycle=command.cycle)
     made = dataset.cut(
         command.cycle,
         parent=parent,
         batch=structs.replace(batches[-1], labels=tuple(label for batch in batches for label in batch.labels)),
         selection=selection,
-        anchor=wall.barred(house, parent, batches=batches) | house.roles.reserved(house.settings.name),
+        anchor=wall.barred(house, parent, batches=batches),
         objects=house.objects,
         settings=house.settings,
         now=house.clock.now(),

@@ -93,7 +93,9 @@ def latest(house: Installation, *, before: int, most: int) -> Learned:
     if not versions:
         return Learned((), ())
     rows = dataset.rows_of(versions[-1], objects=house.objects, columns=("content", "inputs", "label", "cycle"))
-    last = rows.take(np.argsort(rows["cycle"].to_numpy(), kind="stable")[-most:])
+    is_last = np.zeros(rows.num_rows, np.bool_)
+    is_last[np.argsort(rows["cycle"].to_numpy(), kind="stable")[-most:]] = True
+    last = rows.filter(is_last)
     return Learned(last["inputs"].to_pylist(), last["label"].to_pylist())
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from loopline.dataset import stage as dataset
-from loopline.dataset.leakage import Rows, closed, of_labels, of_reserve, of_table, search
+from loopline.dataset.leakage import Rows, closed, of_reserve, of_table, search
 from loopline.dataset.merge import TRAINABLE
 from loopline.orchestrate import known
 from loopline.orchestrate.installation import Installation
@@ -16,17 +16,17 @@ COLUMNS = ("content", "inputs", "sample", "cycle")
 
 def barred(house: Installation, parent: DatasetVersion, *, batches: Sequence[LabelBatch]) -> frozenset[str]:
     """Content digests that the next version may not hold: the reserve's, and those of rows that nearly are in it."""
-    older = dataset.rows_of(parent, objects=house.objects, columns=COLUMNS)
-    labels = [label for batch in batches for label in batch.labels if label.stratum in TRAINABLE]
-    return closed([of_table(older), of_labels(labels)], reserve=_reserve(house), signature=house.settings.signature)
+    older = dataset.rows_of(parent, objects=house.objects, columns=("content", "inputs"))
+    rows = dict(zip(older["content"].to_pylist(), older["inputs"].to_pylist(), strict=True))
+    rows |= {one.content: one.inputs for batch in batches for one in batch.labels if one.stratum in TRAINABLE}
+    sealed = house.roles.reserved(house.settings.name)
+    return closed(rows, reserve=_reserve(house), signature=house.settings.signature, sealed=sealed)
 
 
 def leakage(house: Installation, version: DatasetVersion) -> tuple[frozenset[str], Leakage]:
     """The contents of a version, and what of it tells of the rows that judge."""
     table = dataset.rows_of(version, objects=house.objects, columns=COLUMNS)
-    found = search(
-        of_table(table), reserve=_reserve(house), signature=house.settings.signature, cut=version.cycle
-    )  # fmt: skip
+    found = search(of_table(table), reserve=_reserve(house), signature=house.settings.signature, cut=version.cycle)
     return frozenset(table["content"].to_pylist()), found.leakage
 
 

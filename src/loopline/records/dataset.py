@@ -77,6 +77,8 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     """Rows whose input most others label otherwise."""
     undecided: int
     """Rows whose input carries several labels equally often."""
+    near: int = 0
+    """Rows whose input nearly is one of the anchor's."""
 
 
 class Tag(msgspec.Struct, frozen=True, kw_only=True):

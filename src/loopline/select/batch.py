@@ -6,12 +6,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from loopline.errors import Unavailable
 from loopline.ports.columns import PoolRows, Reads
+from loopline.ports.strategy import Strategy
 from loopline.records.ids import Digest, PredictionId
 from loopline.records.selection import Candidate
 from loopline.select.draw import Design, Drawn, softrank
 from loopline.select.growing import Grown
-from loopline.select.shortlist import Shortlisted, Wish, members_of
+from loopline.select.shortlist import Shortlisted, Wish, members_of, taken
 from loopline.select.sifting import copies, keys_of, packed, urgency_of
 
 Numbers = NDArray[np.float64]
@@ -45,11 +47,17 @@ class Chances(NamedTuple):
 def candidates_of(
     drawn: Drawn, found: Grown, *, others: PoolRows, chances: Chances, wish: Wish
 ) -> tuple[Candidate, ...]:  # fmt: skip
-    """What was drawn, in order; ``others``: rows of what was drawn beyond the shortlist."""
-    listed = found.listed
-    scores = wish.strategy.score(value_of(others, wish.strategy.reads)) if len(others.id) else np.empty(0, np.float32)
+    """What was drawn, in order; ``others``: rows of what was drawn beyond the shortlist.
+
+    Raises Unavailable when the log has lost one of them since it was surveyed.
+    """
+    listed, scores = found.listed, scores_of(others, wish.strategy)
+    held = copies(found.sketches, keys_of(others.content))
     places = {int(key): at for at, key in enumerate(keys_of(listed.rows.content))}
-    beyond = {int(key): at for key, at in _standing(others, scores, found, wish)}
+    beyond = dict(_standing(others, scores, found, wish))
+    if gone := len(set(drawn.content.tolist()) - {*places, *beyond}):
+        reason = f"{gone:,} samples that were drawn are there no more: deleted, or found damaged, meanwhile"
+        raise Unavailable("prediction log", reason=reason, remedy="select again: the pool is without them then")
 
     def one(order: int, key: int) -> Candidate:
         at, is_listed = (places[key], True) if key in places else (beyond[key], False)
@@ -62,7 +70,7 @@ def candidates_of(
             order=order,
             score=score if np.isfinite(score) else None,
             probability=float(chances.candidates[at]) if is_listed else chances.tail,
-            multiplicity=int(listed.multiplicity[at]) if is_listed else _rows_of(found, key),
+            multiplicity=int(listed.multiplicity[at] if is_listed else held[at]),
             predicted=str(rows.label[at]),
             position=int(rows.position[at]),
             proposal=float(drawn.proposal[order]),
@@ -71,6 +79,16 @@ def candidates_of(
         )
 
     return tuple(one(order, int(key)) for order, key in enumerate(drawn.content))
+
+
+def scores_of(rows: PoolRows, strategy: Strategy) -> NDArray[np.float32]:
+    """The score of each row, (n,), as the kernel makes it: of members those of one shape together."""
+    sizes = np.array([len(row) if strategy.reads == "members" else 0 for row in rows.members], np.int64)
+    found = np.empty(len(sizes), np.float32)
+    for size in np.unique(sizes):
+        at = np.flatnonzero(sizes == size)
+        found[at] = strategy.score(value_of(taken(rows, at), strategy.reads))
+    return found
 
 
 def value_of(rows: PoolRows, reads: Reads) -> NDArray[np.float32]:
@@ -101,10 +119,6 @@ def _standing(rows: PoolRows, scores: NDArray[np.float32], found: Grown, wish: W
     keys = packed(urgency, is_current=np.asarray(rows.model == found.first, np.bool_))
     order = np.lexsort((rows.position, keys))[::-1]
     return zip(keys_of(rows.content[order]).tolist(), order.tolist(), strict=True)
-
-
-def _rows_of(found: Grown, key: int) -> int:
-    return int(copies(found.sketches, np.array([key], np.uint64))[0])
 
 
 def clusters_of(drawn: Drawn, listed: Shortlisted) -> int:

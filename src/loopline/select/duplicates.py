@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from loopline.select.strategies.geometry import dots
+
 Indices = NDArray[np.int64]
 
 THRESHOLD = {"char-ngrams.v1": 0.95, "features.v1": 0.999}
@@ -58,11 +60,11 @@ def _by_blocks(vectors: NDArray[np.float32], *, threshold: float) -> Indices:
     owner, standing = np.arange(len(vectors)), np.zeros(0, np.int64)
     for start in range(0, len(vectors), BLOCK):
         block = vectors[start : start + BLOCK]
-        alike = block @ vectors[standing].T >= threshold
+        alike = dots(block, vectors[standing]) >= threshold
         met = alike.any(axis=1)
         owner[start + np.flatnonzero(met)] = standing[alike[met].argmax(axis=1)] if len(standing) else 0
         free = np.flatnonzero(~met)
-        inside = np.tril(block[free] @ block[free].T >= threshold, -1)
+        inside = np.tril(dots(block[free], block[free]) >= threshold, -1)
         stays = np.ones(len(free), np.bool_)
         for row in np.flatnonzero(inside.any(axis=1)).tolist():
             earlier = inside[row] & stays

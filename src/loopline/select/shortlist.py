@@ -166,15 +166,7 @@ def arranged(listed: Shortlist, wish: Wish, rng: np.random.Generator) -> Arrange
     each = np.arange(count)
     if strategy.arrange is None or not count:
         return Arrangement(order=each, cluster=each)
-    try:
-        found = strategy.arrange(listed, wish.wanted, rng)
-    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
-        raise InvalidRecord(
-            f"strategy {strategy.name}",
-            found=f"{type(error).__name__}: {error}",
-            expected="an order of the shortlist",
-            remedy="mend the strategy or choose another",
-        ) from error
+    found = strategy.arrange(listed, wish.wanted, rng)
     if not np.array_equal(np.sort(found.order), each) or found.cluster.shape != (count,):
         raise InvalidRecord(
             f"strategy {strategy.name}",

@@ -89,14 +89,9 @@ def arm_spec(spec: RunSpec, kind: Kind, *, dataset_file: str, seconds: int) -> R
     Nothing serves it, so it is not converted.
     """
     return structs.replace(
-        spec,
-        id=arm_id(spec.id, kind),
-        dataset_file=dataset_file,
-        dataset_parts=(),
-        seconds=seconds,
-        convert="never",
-        compare_after=-1,
-    )
+        spec, id=arm_id(spec.id, kind), dataset_file=dataset_file, dataset_parts=(), seconds=seconds,
+        convert="never", compare_after=-1,
+    )  # fmt: skip
 
 
 def untried(spec: RunSpec) -> Trial:

@@ -2,6 +2,7 @@
 
 import hmac
 import os
+import pickle
 import time
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
@@ -93,6 +94,18 @@ def test_without_a_secret_nothing_is_signed_and_nothing_valid(tmp_path: Path) ->
     message = f"object {ONE} until {signed['until']}".encode()
     assert is_valid(signed, signature=hmac.new(SECRET, message, "sha256").hexdigest())
     assert not is_valid(signed, secret=b"", signature=hmac.new(b"", message, "sha256").hexdigest())
+
+
+def test_the_secret_does_not_travel_with_a_store_that_is_sent_to_a_cluster(tmp_path: Path) -> None:
+    store = FileObjects(tmp_path, secret=SECRET)
+    digest_ = store.put(b"one")
+    sent = pickle.dumps(store)
+    assert SECRET not in sent
+    arrived = pickle.loads(sent)
+    assert Path(arrived.path(digest_)).read_bytes() == b"one"
+    with pytest.raises(Unavailable, match="no secret to sign links with"):
+        arrived.link(digest_, seconds=60)
+    assert store.link(digest_, seconds=60)
 
 
 def aged(place: Path, *, seconds: float) -> None:

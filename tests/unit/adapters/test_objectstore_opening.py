@@ -1,6 +1,8 @@
 """A bucket's address, its client, what is wrong with it in words, and the probe."""
 
+import pickle
 from datetime import timedelta
+from pathlib import Path
 
 import obstore
 import pytest
@@ -9,6 +11,7 @@ from loopline.adapters.memory.objects import MemoryObjects
 from loopline.adapters.objectstore.address import Address, is_remote, read_address
 from loopline.adapters.objectstore.client import connect, s3_config
 from loopline.adapters.objectstore.probe import probe
+from loopline.adapters.objectstore.store import ObstoreObjects
 from loopline.adapters.objectstore.trouble import explain
 from loopline.errors import InvalidRecord, NotFound, Unavailable
 from loopline.records.ids import Digest
@@ -86,6 +89,24 @@ def test_oss_takes_an_endpoint_of_its_own() -> None:
     config = s3_config(Address("oss", "models", ""), environment=environment)
     assert config["endpoint"] == "https://models.oss.example"
     assert (config["region"], config["unsigned_payload"], config["disable_bulk_delete"]) == ("cn-x", True, True)
+
+
+def test_credentials_do_not_travel_with_a_store_that_is_sent_to_a_cluster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def signed_by(store: ObstoreObjects) -> str:
+        return obstore.sign(store._client, "GET", "ab/abcd", timedelta(seconds=60))
+
+    for name, value in (KEYS | {"OSS_REGION": "cn-x", "OSS_ACCESS_KEY_SECRET": "never-to-be-sent"}).items():
+        monkeypatch.setenv(name, value)
+    here = ObstoreObjects("oss://models/loop", cache=tmp_path)
+    sent = pickle.dumps(here)
+    assert b"never-to-be-sent" not in sent
+    monkeypatch.setenv("OSS_ACCESS_KEY_ID", "theirs")
+    there = signed_by(pickle.loads(sent))
+    assert there.startswith("https://models.oss-cn-x.aliyuncs.com/loop/ab/abcd?")
+    assert "theirs" in there
+    assert "theirs" not in signed_by(here)
 
 
 def test_oss_without_an_endpoint_says_what_to_set() -> None:

@@ -1,5 +1,6 @@
 """What a pass over the pool keeps, uses again, and survives."""
 
+import errno
 import os
 import pickle
 import time
@@ -207,6 +208,36 @@ def test_a_sketch_that_vanishes_during_a_pass_is_made_anew(rooms, fleet, monkeyp
     expected = found(log)
     monkeypatch.setattr("loopline.adapters.spool.survey.read", lambda _: None)
     assert found(log) == expected
+
+
+def test_when_a_sketch_vanishes_together_with_its_segment_the_pass_does_not_go_on_without_its_rows(
+    rooms, fleet, monkeypatch
+):
+    log = opened(rooms, fleet, crowd())
+    place = rooms.file(rooms.segments()[1])
+    monkeypatch.setattr("loopline.adapters.spool.survey.read", lambda _: place.unlink(missing_ok=True))
+    reason = r"what a pass found in segment [0-9a-f]{12} is gone, and so are its rows; begin the pass again"
+    with pytest.raises(Unavailable, match=f"prediction log: {reason}"):
+        list(log.survey(sift(), after=0, until=END))
+
+
+def test_a_pass_that_found_the_disk_full_makes_room_for_the_next(rooms, fleet, monkeypatch):
+    log, before = opened(rooms, fleet, crowd()), time.time() - 2 * LENT_SECONDS
+    left = rooms.folder / "sketches" / "pass-dead" / "1-2"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"x")
+    os.utime(left, (before, before))
+    mkstemp = sketchbook.tempfile.mkstemp
+
+    def full(**options):
+        if left.exists():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return mkstemp(**options)
+
+    monkeypatch.setattr(sketchbook.tempfile, "mkstemp", full)
+    with pytest.raises(Unavailable, match=r"cannot keep sketches under .*: No space left on device; check its space"):
+        found(log)
+    assert found(log) == surveyed(crowd())
 
 
 def test_a_damaged_segment_is_left_out_and_told(rooms, fleet):

@@ -101,7 +101,8 @@ def test_a_broken_loop_is_told_whole(folder):
     assert refused(loopline("up", cwd=folder)).splitlines() == [
         "loop.toml: 2 problems, expected none; mend every line below",
         '  loop.input: found "sound", allowed: "text" or "tabular" or "image"',
-        "  select.budgte: found an unknown key, allowed: when, strategy, budget, explore; did you mean budget?",
+        "  select.budgte: found an unknown key, allowed: when, strategy, budget, explore, quota, weekly, throughput, "
+        "compare, fallback, launcher; did you mean budget?",
     ]
 
 

@@ -170,6 +170,37 @@ def test_an_earlier_export_is_replaced_unless_a_stranger_moved_in(tmp_path):
         written(library, version, tmp_path / "out", "huggingface")
 
 
+def test_an_export_to_the_folder_that_one_stands_in_replaces_the_earlier_one(tmp_path, monkeypatch):
+    library, version = made(SIGNATURE, TEXTS)
+    (tmp_path / "out").mkdir()
+    monkeypatch.chdir(tmp_path / "out")
+    for form in ("csv", "jsonl"):
+        written(library, version, Path(), form)
+        assert sorted(path.name for path in Path().iterdir()) == [f"c0.{form}", "manifest.json"]
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_folder_is_written_from_within_since_another_disk_may_be_mounted_there(tmp_path):
+    library, version = made(SIGNATURE, TEXTS)
+    (tmp_path / "out").mkdir()
+    beside = []
+    written(library, version, tmp_path / "out", "csv", progress=lambda done, total: beside.extend(tmp_path.iterdir()))
+    assert beside == [tmp_path / "out"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["c0.csv", "manifest.json"]
+
+
+def test_what_is_linked_or_made_beside_an_earlier_export_is_not_taken_away(tmp_path):
+    library, version = made(SIGNATURE, TEXTS)
+    (tmp_path / "elsewhere").mkdir()
+    for number, strange in enumerate(("linked", "images", "made")):
+        out = tmp_path / f"out{number}"
+        written(library, version, out, "csv")
+        (out / "made").mkdir() if strange == "made" else (out / strange).symlink_to(tmp_path / "elsewhere")
+        with pytest.raises(Conflict, match=rf"1 other files \({strange}\)"):
+            written(library, version, out, "csv")
+        assert (out / strange).exists()
+
+
 def test_a_folder_that_only_looks_like_an_export_is_left_alone(tmp_path):
     library, version = made(SIGNATURE, TEXTS)
     (tmp_path / "README.md").write_text("of my own project")

@@ -13,6 +13,7 @@ from loopline.apps.replaying import Replayed, replay
 from loopline.apps.turns import OneTurn
 from loopline.errors import Busy, InvalidRecord, LooplineError, NotFound
 from loopline.records.selection import Selection
+from loopline.records.settings import SelectSettings
 from loopline.testing import factories as make
 from loopline.testing.choosing import ROWS, choose, logged
 from loopline.testing.rooms import Rooms, StoredConsole, rooms
@@ -181,6 +182,15 @@ def test_what_came_after_the_window_changes_nothing(house):
     later = filled()
     later.append([logged(row, at=NOW) for row in range(ROWS, 2 * ROWS)])
     assert again(replace(house, log=later)).is_same
+
+
+def test_what_loop_toml_says_since_changes_nothing():
+    quota = {"quota_by": ("predicted",), "quota_share": 0.4}
+    house = rooms(now=NOW, log=filled())
+    choose(house, now=NOW, choice=SelectSettings(**quota))
+    for select in (SelectSettings(strategy="random.v1", budget=3, explore=0.9), SelectSettings(quota_share=0.1)):
+        later = replace(house, settings=msgspec.structs.replace(house.settings, select=select))
+        assert again(later).sentence.endswith("byte for byte")
 
 
 def test_another_log_does_not_give_the_same_batch(house):

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from loopline.apps.strategies import found, guarded, known, resolved
+from loopline.apps.strategies import guarded, known, resolved
 from loopline.errors import Conflict, InvalidRecord, NotFound, Unavailable
 from loopline.ports.strategy import Shortlist
+from loopline.select.shortlist import Wish, arranged
 from loopline.select.strategies import BUILT_IN
+from loopline.testing.factories import SIGNATURE
 
 MODULE = """
 import numpy as np
@@ -55,7 +57,6 @@ def listed(rows: int) -> Shortlist:
 
 def test_without_packages_only_the_built_in_ones_are_known() -> None:
     assert known() == tuple(sorted(BUILT_IN))
-    assert found() == {}
     assert resolved("margin.v1") is BUILT_IN["margin.v1"]
     with pytest.raises(NotFound, match=r"no strategy 'nothing'; known: badge\.v1, "):
         resolved("nothing")
@@ -64,7 +65,7 @@ def test_without_packages_only_the_built_in_ones_are_known() -> None:
 def test_a_function_becomes_a_strategy_over_the_smallest_margins(install: Install) -> None:
     install({"backwards.v1": "of_another:backwards"})
     assert "backwards.v1" in known()
-    strategy = found()["backwards.v1"]
+    strategy = resolved("backwards.v1")
     assert (strategy.name, strategy.reads, strategy.sign) == ("backwards.v1", "margin", 1)
     assert strategy.arrange is not None
     said = strategy.arrange(listed(4), 2, np.random.default_rng(0))
@@ -145,6 +146,14 @@ def test_one_that_raises_is_named() -> None:
     )
     with pytest.raises(InvalidRecord, match="it raised ZeroDivisionError: by nothing, expected 2 scores"):
         strategy.score(np.zeros(2, np.float32))
+
+
+def test_the_sentence_about_one_that_raises_stands_alone_when_a_selection_meets_it() -> None:
+    strategy = guarded(BUILT_IN["margin.v1"]._replace(name="mine.v1", arrange=fails))
+    wish = Wish(strategy=strategy, wanted=2, model="v1", signature=SIGNATURE)
+    with pytest.raises(InvalidRecord) as caught:
+        arranged(listed(3), wish, np.random.default_rng(0))
+    assert str(caught.value).count("strategy mine.v1") == 1
 
 
 @pytest.mark.parametrize("order", [[0, 0], [5], [-1], [[0, 1]], [0.5], None, "abc"])

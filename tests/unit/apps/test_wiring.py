@@ -7,6 +7,7 @@ import pytest
 from loopline.adapters.spool.log import SpoolLog
 from loopline.apps.wiring import House, open_house
 from loopline.errors import Conflict
+from loopline.records.settings import SelectSettings
 from loopline.testing.factories import prediction, settings
 
 
@@ -70,3 +71,20 @@ def test_an_emptied_token_is_told_and_a_lost_one_is_made_anew(tmp_path):
     assert after.token
     assert after.token != before.token
     assert after.secret == before.secret
+
+
+@pytest.mark.parametrize(
+    ("launcher", "fleet", "address"),
+    [
+        ("threads", "ThreadFleet", None),
+        ("daft", "DaftFleet", ""),
+        ("ray://head:10001", "DaftFleet", "ray://head:10001"),
+    ],
+)
+def test_the_launcher_of_loop_toml_reads_the_pool(tmp_path, launcher, fleet, address):
+    asked = settings(select=SelectSettings(launcher=launcher))
+    house = open_house(asked, root=tmp_path)
+    assert type(house.log.surveyor.fleet).__name__ == fleet
+    assert vars(house.log.surveyor.fleet).get("_address") == address
+    assert type(house.read_by(threads=1, shards=3).log.surveyor.fleet).__name__ == "ThreadFleet"
+    assert (house.read_by(threads=0, shards=3).log.surveyor.shards, house.log.surveyor.shards) == (3, 0)

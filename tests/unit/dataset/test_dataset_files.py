@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from loopline.adapters.memory.objects import MemoryObjects
 from loopline.dataset import anchors, conflicts, manifest, parquet
-from loopline.dataset.leakage import leaks, require_no_leaks
 from loopline.dataset.parity import require_parity
 from loopline.dataset.parts import Contents, Part
 from loopline.dataset.table import LabelledSample, tabled
@@ -146,20 +145,4 @@ def test_equal_signatures_pass_and_a_difference_is_named():
     assert str(error.value) == (
         "dataset c1: signature: input tabular, width 2, expected input text, width 0; "
         "keep [loop] input and labels as they were, or begin a new loop under another name"
-    )
-
-
-def test_leaks_are_the_pairs_of_equal_content():
-    found = leaks([("c1", "r1"), ("c2", "r2"), ("c2", "r0")], [("c2", "a2"), ("c3", "a3")])
-    assert [leak[1:] for leak in found] == [("r0", "a2"), ("r2", "a2")]
-
-
-def test_the_first_leaks_are_named():
-    require_no_leaks([("c1", "r1")], [("c2", "a1")])
-    both = [(f"c{i}", i) for i in range(7)]
-    with pytest.raises(InvalidRecord) as error:
-        require_no_leaks([(c, f"r{i}") for c, i in both], [(c, f"a{i}") for c, i in both])
-    assert str(error.value) == (
-        "base set: 7 rows also in the anchor (r0 = a0, r1 = a1, r2 = a2, r3 = a3, r4 = a4 and 2 more), expected none; "
-        "take them out of one of the two: a model must not be judged on what it learned"
     )

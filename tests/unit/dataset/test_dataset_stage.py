@@ -197,6 +197,17 @@ def test_what_was_settled_is_kept_with_the_version():
     assert [one.now for one in conflicts_of(parent, objects=objects)] == ["", ""]
 
 
+def test_a_base_row_that_nearly_is_the_anchors_is_left_out_and_counted():
+    objects = MemoryObjects()
+    held = [labelled_row("a1", "where is the card that I asked for")]
+    near = labelled_row("r9", "Where is the card that I asked for?")
+    version, _ = imported(objects, rows=[*ROWS, near], anchor=held)
+    provenance = manifest_of(version, objects=objects).provenance
+    assert provenance is not None
+    assert (provenance.read, provenance.kept, provenance.near) == (4, 3, 1)
+    assert version.reason.endswith("1 left out because it nearly is a row of the anchor (r9 ~ a1 (equal letters))")
+
+
 def test_the_base_knows_where_it_comes_from():
     objects = MemoryObjects()
     version, _ = imported(objects, train=TrainSettings(base="data/base.csv"))
@@ -219,6 +230,7 @@ def test_a_version_that_was_stored_whole_is_read_and_continued():
     assert contents(old, objects) == contents(parent, objects)
     version = next_version(objects, old, label("p1", "new"))
     assert version.parent == old.id
+    assert (len(version.parts), version.size) == (2, 0)
     assert contents(version, objects) == contents(parent, objects) | {b'"new"': "positive"}
 
 

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from loopline.dataset.leakage import LISTED, Rows, closed, left_out, of_labels, of_reserve, require_no_leaks, search
+from loopline.dataset.leakage import LISTED, Rows, closed, left_out, of_reserve, require_no_leaks, search
 from loopline.errors import InvalidRecord
 from loopline.records.leak import Leak, digest_of
+from loopline.records.signature import Signature
 from loopline.testing.factories import SIGNATURE, digest, label, labelled_row
 
 SEALED = "I lost my new card on the way to the airport"
@@ -70,12 +71,29 @@ def test_what_is_left_out_is_counted_and_named():
 
 
 def test_a_dataset_is_closed_to_the_reserve_and_to_what_nearly_is_in_it():
-    labels = [label("p1", NEAR), label("p2", FAR), label("p3", SEALED, stratum="reserve")]
-    reserve = of_reserve([labels[2]], anchor=[labelled_row("a1", "the anchor holds this")])
-    parent = rows("the anchor hold this", "good")
-    found = closed([parent, of_labels(labels)], reserve=reserve, signature=SIGNATURE)
+    reserve = of_reserve([label("p3", SEALED, stratum="reserve")], anchor=[labelled_row("a1", "the anchor holds this")])
+    texts = (NEAR, FAR, "the anchor hold this", "good")
+    asked = {digest(inputs): inputs for inputs in map(SIGNATURE.encode, texts)}
+    found = closed(asked, reserve=reserve, signature=SIGNATURE, sealed=frozenset({"sealed by its role"}))
     held = (SEALED, "the anchor holds this", NEAR, "the anchor hold this")
-    assert found == {digest(SIGNATURE.encode(text)) for text in held}
+    assert found == {"sealed by its role", *(digest(SIGNATURE.encode(text)) for text in held)}
+
+
+@pytest.mark.slow
+def test_a_table_that_was_cut_clean_is_clean_when_it_is_judged():
+    signature = Signature(input="tabular", width=3, labels=("a", "b"))
+    leaking = 0
+    for seed in range(12):
+        chance = np.random.default_rng(seed)
+        training, reserve = chance.normal(size=(600, 3)), chance.normal(size=(200, 3))
+        training[:60] = reserve[:60] + chance.normal(size=(60, 3)) * 10 ** chance.uniform(-4, -1, size=(60, 1))
+        rows, sealed = ([signature.encode(tuple(row)) for row in side.tolist()] for side in (training, reserve))
+        judges = Rows(sealed, sealed)
+        held = closed({digest(row): row for row in rows}, reserve=judges, signature=signature)
+        left = sorted((row for row in rows if digest(row) not in held), key=digest)
+        leaking += len(rows) - len(left)
+        assert not search(Rows(left, left), reserve=judges, signature=signature).trained.any()
+    assert leaking
 
 
 def test_the_reserve_is_the_same_for_any_order_of_its_labels():

@@ -1,4 +1,5 @@
 import random
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -80,6 +81,46 @@ def test_texts_are_found_across_chunks():
     rows = [f"{number} unlike any other {number * 7919} text {number * 104729}" for number in range(CHUNK + 10)]
     found = alike([*rows, LOST], [LOST + " today"])
     assert found.row.tolist() == [len(rows)]
+
+
+def letters(count: int, *, seed: int) -> list[str]:
+    """Long letters of one pattern: each is like many others in most words, and like few in seven of eight."""
+    chance = random.Random(seed)
+    names = [f"n{number}" for number in range(40)]
+    slots = ("order", "shop", "town", "day")
+    pattern = (
+        "dear {name} your {order} from our {shop} in {town} is on its way and will reach you on {day} at noon today"
+    )
+    return [pattern.format(name=chance.choice(names), **{s: chance.choice(names) for s in slots}) for _ in range(count)]
+
+
+@pytest.mark.slow
+def test_whether_one_of_many_alike_letters_is_found_depends_on_no_order_and_on_no_letter_beside_it():
+    texts, sealed = letters(150, seed=1), letters(250, seed=2)
+    found = {texts[row] for row in alike(texts, sealed).row.tolist()}
+    assert 10 < len(found) < 140
+    assert {texts[::-1][row] for row in alike(texts[::-1], sealed[::-1]).row.tolist()} == found
+    assert {text for text in texts if len(alike([text], sealed).row)} == found
+    others = [text for text in texts if text not in found]
+    assert not len(alike(others, sealed).row)
+
+
+def test_the_sealed_letters_that_are_told_of_do_not_depend_on_any_order():
+    texts, sealed = letters(150, seed=1), letters(250, seed=2)
+    told = {sealed[other] for other in alike(texts, sealed).sealed.tolist()}
+    assert told
+    assert {sealed[::-1][other] for other in alike(texts[::-1], sealed[::-1]).sealed.tolist()} == told
+
+
+@pytest.mark.slow
+def test_many_letters_of_one_pattern_do_not_fill_the_memory():
+    texts, sealed = letters(1_500, seed=1), letters(1_000, seed=2)
+    tracemalloc.start()
+    try:
+        alike(texts, sealed)
+        assert tracemalloc.get_traced_memory()[1] < 150e6
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.slow

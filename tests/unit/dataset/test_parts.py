@@ -118,6 +118,16 @@ def test_a_part_that_is_no_dataset_file_is_named():
         read(Contents(parts=(parts.Part(file=digest(b"gone"), rows=1, cycle=0),)), objects=objects)
 
 
+def test_rows_that_are_sorted_in_portions_come_out_as_if_in_one(monkeypatch):
+    tables = [rows(*"bdfh"), rows(*"acg", cycle=1), rows(*"bx", cycle=2)]
+    whole = living(tables, removed=["g"])
+    monkeypatch.setattr(parts, "PORTION", 40)
+    assert sum(table.nbytes for table in tables) > 10 * parts.PORTION
+    assert living(tables, removed=["g"]).combine_chunks().equals(whole.combine_chunks())
+    assert whole["content"].to_pylist() == list("abcdfhx")
+    assert living([rows(), rows()]).num_rows == 0
+
+
 def test_one_table_is_handed_on_as_it_is():
     table = rows("a", "b")
     assert living([table]) is table

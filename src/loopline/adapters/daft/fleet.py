@@ -53,11 +53,18 @@ class DaftFleet:
         run = daft.func.batch(return_dtype=daft.DataType.binary(), batch_size=1, use_process=False)(each)
         for start in range(0, len(pieces), ROUND):
             batch = [pickle.dumps(piece) for piece in pieces[start : start + ROUND]]
+            yield from _in_order(self._rows(daft, run, batch))
+
+    def _rows(self, daft: Any, run: Any, batch: Sequence[bytes]) -> Iterator[dict[str, Any]]:
+        """Place and result of each, as they come. Raises Unavailable when the cluster is lost on the way."""
+        try:
             frame = daft.from_pydict({"place": list(range(len(batch))), "piece": batch})
             if self._address:
                 frame = frame.into_partitions(len(batch))
             frame = frame.select(frame["place"], run(frame["piece"]).alias("result"))
-            yield from _in_order(frame.iter_rows(results_buffer_size=BUFFER))
+            yield from frame.iter_rows(results_buffer_size=BUFFER)
+        except ConnectionError as error:
+            raise _lost(self._address) from error
 
 
 def done(work: bytes, piece: bytes) -> bytes:
@@ -99,18 +106,34 @@ def _ready(address: str) -> Any:
         extra = "loopline[ray]" if address else "loopline[daft]"
         raise Unavailable("launcher", reason="Daft is not installed", remedy=f"pip install '{extra}'") from error
     running = _STARTED[0] if _STARTED else None
-    if running is None:
-        _start(daft, address)
-        _STARTED.append(address)
-    elif running != address:
+    if running not in (None, address):
         found = f"Daft on {running or 'threads'}"
         expected = f"Daft on {address or 'threads'}"
         raise Conflict("launcher", found=found, expected=expected, remedy="start another process for it")
+    if running is None:
+        _start(daft, address)
+        _STARTED.append(address)
+    elif address:
+        _require_ray(address)
     return daft
 
 
 _STARTED: list[str] = []
 """The address that Daft was started with in this process: it takes no other."""
+
+
+def _require_ray(address: str) -> None:
+    """Raises Unavailable when the cluster was lost: asked anyway, Daft would begin another on this machine."""
+    import ray
+
+    if not ray.is_initialized():
+        raise _lost(address)
+
+
+def _lost(address: str) -> Unavailable:
+    # What Daft left in a cluster it does not make again, even after Ray has found its way back.
+    reason = f"the Ray cluster at {address} was lost"
+    return Unavailable("launcher", reason=reason, remedy="see that it runs, then start this program again")
 
 
 def _start(daft: Any, address: str) -> None:

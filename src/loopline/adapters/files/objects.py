@@ -27,6 +27,10 @@ class FileObjects:
         self._root, self._secret = root, secret
         self._verified: dict[Digest, tuple[int, int, int]] = {}
 
+    def __getstate__(self) -> dict[str, object]:
+        """What travels to other processes and machines: all but the secret, so that a copy signs no links."""
+        return {**self.__dict__, "_secret": b""}
+
     def put(self, content: bytes) -> Digest:
         """Store the bytes, durably, and return their digest. Twice changes nothing; a damaged file is mended."""
         digest = Digest(blake3(content).hexdigest())

@@ -41,6 +41,14 @@ class ObstoreObjects:
         self._client = connect(self._address, environment=os.environ)
         self._copies = LocalCopies(cache, size=cache_bytes)
 
+    def __getstate__(self) -> dict[str, object]:
+        """What travels to other processes and machines: no credentials; each takes those of its own environment."""
+        return {name: value for name, value in self.__dict__.items() if name != "_client"}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+        self._client = connect(self._address, environment=os.environ)
+
     def put(self, content: bytes) -> Digest:
         """Store the bytes, durably, and return their digest. Twice changes nothing; a damaged object is mended."""
         digest = Digest(blake3(content).hexdigest())

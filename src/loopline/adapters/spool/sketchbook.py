@@ -41,8 +41,9 @@ class Margin(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SketchBook:
-    """Keeps a file for each segment and name, up to ``size`` bytes; several processes may share the folder.
+    """Keeps a file for each segment and name; several processes may share the folder.
 
+    Beyond ``size`` bytes the longest unused go, but none that was used within the hour: what every pass needs stays.
     A file appears whole or not at all, is hashed before it is used, and made anew when it is not what was written: so
     nothing need be synced.
     """

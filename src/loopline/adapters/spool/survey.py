@@ -30,6 +30,7 @@ from loopline.adapters.spool.sketches import (
     found_in,
     looked_at,
 )
+from loopline.errors import Unavailable
 from loopline.ports.columns import Sift, Sketch
 from loopline.ports.fleet import Fleet
 from loopline.ports.object_store import ObjectStore
@@ -75,10 +76,16 @@ class Surveyor:
 
     def sketches(self, sift: Sift, *, after: int, until: int) -> Iterator[Sketch]:
         """A sketch a piece of (after, until], none with a content that a reserve row of the window shares."""
+        try:
+            yield from self._passed(sift, after=max(after, 0), until=until)
+        finally:  # also of a pass that found the disk full: what others left may be what fills it
+            self._book.tidy([segment.digest for segment in self._reader.segments().held])
+
+    def _passed(self, sift: Sift, *, after: int, until: int) -> Iterator[Sketch]:
         with self._book.passing() as aside:
             places: list[Place] = []
             reserve = [np.empty(0, np.uint64)]
-            for place, found in self._places(sift, after=max(after, 0), until=until, aside=aside):
+            for place, found in self._places(sift, after=after, until=until, aside=aside):
                 places.append(place)
                 reserve.append(found.reserve.copy())
             held_back = np.unique(np.concatenate(reserve))
@@ -88,7 +95,6 @@ class Surveyor:
                 if place.path and any(new is not old for new, old in zip(freed.parts, found.parts, strict=True)):
                     freed = self._book.spill(freed, place=aside / f"freed-{number}")
                 yield from (_sketch(part, sift) for part in freed.parts)
-        self._book.tidy([segment.digest for segment in self._reader.segments().held])
 
     def _places(self, sift: Sift, *, after: int, until: int, aside: Path) -> Iterator[tuple[Place, Found]]:
         """Everything that was found, piece by piece, whatever is sealed and packed meanwhile."""
@@ -134,7 +140,11 @@ class Surveyor:
     def _at(self, place: Place, sift: Sift) -> Found:
         found = place.found or (read(place.path) if place.path else None)
         if found is None and place.piece and self._objects:  # another process tidied up
-            found = looked_at(place.piece, sift=sift, objects=self._objects).found
+            answer = looked_at(place.piece, sift=sift, objects=self._objects)
+            if answer.is_missing or answer.damage:
+                reason = f"what a pass found in segment {place.piece.segment.digest[:12]} is gone, and so are its rows"
+                raise Unavailable("prediction log", reason=reason, remedy="begin the pass again")
+            found = answer.found
         return found or Found((), np.empty(0, np.uint64), ())
 
     def _pieces(self, sift: Sift, *, after: int, until: int) -> list[Piece]:

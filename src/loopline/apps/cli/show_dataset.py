@@ -101,7 +101,7 @@ def _contract(signature: Answer) -> str:
 
 
 def _fate(told: Answer) -> str:
-    counts = ("kept", "repeated", "outvoted", "undecided")
+    counts = ("kept", "repeated", "outvoted", "undecided", "near")
     return f"{told['read']:,} rows read, " + ", ".join(f"{told[name]:,} {name}" for name in counts)
 
 
@@ -173,8 +173,8 @@ def parity(report: Answer) -> Iterator[str]:
     yield from (f"  recompute {_line(line)}" for line in report["recompute"])
 
 
-def _line(line: Any) -> str:
-    feature, n, largest, differing = line if isinstance(line, list | tuple) else line.values()
+def _line(line: Sequence[Any]) -> str:
+    feature, n, largest, differing = line
     return f"{safe(feature)}: largest difference {largest:.2g}, {differing:.1%} of {n:,} differ"
 
 

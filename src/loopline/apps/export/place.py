@@ -12,7 +12,8 @@ from loopline.errors import Conflict, Unavailable
 MANIFEST = "manifest.json"
 """Written last: with it the folder is whole."""
 OURS = re.compile(
-    r"manifest\.json|README\.md|c\d+\.(parquet|csv|jsonl)|images/[0-9a-f]{64}\.\w+|data/train-00000-of-00001\.parquet"
+    r"manifest\.json|README\.md|c\d+\.(parquet|csv|jsonl)"
+    r"|images|images/[0-9a-f]{64}\.\w+|data|data/train-00000-of-00001\.parquet"
 )
 
 
@@ -24,8 +25,10 @@ def aside(target: Path, *, is_folder: bool) -> Iterator[Path]:
     """
     try:
         _require_free(target, is_folder=is_folder)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        place = target.parent / f".{target.name}.{os.getpid()}"
+        # Within a folder that is there: beside it may be another disk, or a place that nobody may write to.
+        home = target if target.is_dir() else target.parent
+        home.mkdir(parents=True, exist_ok=True)
+        place = home / f".{target.name}.{os.getpid()}"
         _clear(place)
         if is_folder:
             place.mkdir()
@@ -47,8 +50,9 @@ def _require_free(target: Path, *, is_folder: bool) -> None:
         return
     if target.exists() and not target.is_dir():
         raise Conflict(f"export {target}", found="a file", expected="a folder", remedy=remedy)
-    held = sorted(str(path.relative_to(target)) for path in target.rglob("*") if not path.is_dir())
-    strange = [name for name in held if not OURS.fullmatch(name)]
+    there = sorted(target.rglob("*"))
+    held = [str(path.relative_to(target)) for path in there]
+    strange = [name for name, path in zip(held, there, strict=True) if path.is_symlink() or not OURS.fullmatch(name)]
     if strange or (held and MANIFEST not in held):
         found = f"{len(strange or held):,} other files ({(strange or held)[0]})"
         raise Conflict(f"export {target}", found=found, expected="an empty folder, or an export", remedy=remedy)
@@ -59,7 +63,8 @@ def _settle(place: Path, target: Path) -> None:
     target.mkdir(exist_ok=True)
     (target / MANIFEST).unlink(missing_ok=True)
     for old in target.iterdir():
-        _clear(old)
+        if old != place:
+            _clear(old)
     for new in sorted(place.iterdir(), key=lambda path: path.name == MANIFEST):
         new.replace(target / new.name)
 

@@ -84,7 +84,7 @@ def parity(house: Logged, version: DatasetVersion) -> Parity:
     table = library.rows(version, "content", "inputs", "sample", "stratum")
     asked = table.filter(pa.array([stratum != IMPORTED for stratum in table["stratum"].to_pylist()], pa.bool_()))
     places = spread(range(asked.num_rows), most=MOST_ROWS) if asked.num_rows else []
-    chosen = asked.take(pa.array(places, pa.int64())).to_pylist()
+    chosen = asked.filter(pa.array(np.isin(np.arange(asked.num_rows), places))).to_pylist()
     pairs = [pair for row in chosen if (pair := _pair(house, row))]
     captured = [(pair, held) for pair in pairs if (held := _captured(house, pair.prediction)) is not None]
     return Parity(

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from blake3 import blake3
@@ -72,7 +73,8 @@ def _train_both(spec: RunSpec, *, places: Sequence[RunFolder], allowance: Allowa
         return
     for kind, place in zip(KINDS, places, strict=True):
         file = place.path / "dataset.parquet"
-        pq.write_table(table.take(pa.array(arms.rows_of(kind))), file)
+        is_learned = np.isin(np.arange(table.num_rows), arms.rows_of(kind))
+        pq.write_table(table.filter(pa.array(is_learned)), file)
         seconds = int(allowance._replace(left=allowance.left - (monotonic() - began)).for_one)
         place.order(arm_spec(spec, kind, dataset_file=str(file), seconds=seconds))
         taken = _train(place, seconds=seconds)

@@ -39,13 +39,12 @@ BUILT_IN: Mapping[str, Strategy] = {
 """Every strategy that comes with Loopline. ``cluster-margin.v1`` is the default of ``loop.toml``."""
 
 
-def strategy_of(name: str, *, more: Mapping[str, Strategy] | None = None) -> Strategy:
-    """The strategy of this name, built in or among ``more``; raises NotFound, which lists the known ones.
+def strategy_of(name: str) -> Strategy:
+    """The built-in strategy of this name; raises NotFound, which lists the known ones.
 
     >>> strategy_of("margin.v1").sign
     1
     """
-    known = {**BUILT_IN, **(more or {})}
-    if name not in known:
-        raise NotFound("strategy", name, known=tuple(sorted(known)))
-    return known[name]
+    if name not in BUILT_IN:
+        raise NotFound("strategy", name, known=tuple(sorted(BUILT_IN)))
+    return BUILT_IN[name]

@@ -6,7 +6,8 @@ published already; the selection that also named it is then without that member.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from typing import Any
+from itertools import islice
+from typing import TypeVar
 
 import msgspec
 import sqlalchemy as sa
@@ -16,10 +17,40 @@ revision = "0003"
 down_revision = "0002"
 
 NAME = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+PORTION = 50_000
+"""Rows that are entered at once."""
 Sample = tuple[str, str]
 """A loop, and the digest of a content."""
-Body = dict[str, Any]
-"""A stored record, as it is spelled in JSON."""
+
+
+class Sampled(msgspec.Struct):
+    """What is read of a candidate or a label; the rest of it is passed over, and takes no memory."""
+
+    content: str
+    stratum: str = ""
+
+
+class Chosen(msgspec.Struct):
+    """What is read of a selection."""
+
+    id: str
+    candidates: list[Sampled]
+
+
+class Labelled(msgspec.Struct):
+    """What is read of a batch of labels."""
+
+    cycle: int
+    labels: list[Sampled]
+
+
+class Version(msgspec.Struct):
+    """What is read of a dataset version."""
+
+    cycle: int
+
+
+B = TypeVar("B")
 
 
 def upgrade() -> None:
@@ -102,46 +133,46 @@ STANDS = {
 
 def _register() -> None:
     """Enter what is stored: the reserve first, then what was selected and learned and is not the reserve's."""
-    batches = list(_bodies("labels"))
-    sealed = dict.fromkeys(_asked())
-    sealed |= {(loop, one["content"]): None for loop, batch in batches for one in _labels(batch, "reserve")}
+    batches = list(_bodies("labels", Labelled))
+    sealed = set(_asked())
+    sealed |= {(loop, label.content) for loop, batch in batches for label in _labels(batch, "reserve")}
     chosen = {
-        (loop, body["id"], one["content"]): None
-        for loop, body in _bodies("selection")
-        for one in body["candidates"]
-        if (loop, one["content"]) not in sealed
+        (loop, body.id, one.content)
+        for loop, body in _bodies("selection", Chosen)
+        for one in body.candidates
+        if (loop, one.content) not in sealed
     }
     learned = {sample: since for sample, since in _learned(batches).items() if sample not in sealed}
-    opened = dict.fromkeys([*((loop, content) for loop, _, content in chosen), *learned])
+    opened = {(loop, content) for loop, _, content in chosen} | learned.keys()
     for role, samples in (("reserve", sealed), ("loop", opened)):
-        _fill("sample_role", ({"loop": loop, "content": content, "role": role} for loop, content in samples))
-    _fill("selection_member", ({"loop": loop, "selection": name, "content": c} for loop, name, c in chosen))
-    spans = ({"loop": loop, "content": content, "since": since} for (loop, content), since in learned.items())
-    _fill("dataset_member", spans)
+        _fill("sample_role", "loop content role", ((*sample, role) for sample in sorted(samples)))
+    _fill("selection_member", "loop selection content", sorted(chosen))
+    _fill("dataset_member", "loop content since", ((*sample, since) for sample, since in sorted(learned.items())))
 
 
-def _learned(batches: Iterable[tuple[str, Body]]) -> dict[Sample, int]:
+def _learned(batches: Iterable[tuple[str, Labelled]]) -> dict[Sample, int]:
     """Samples that the loop learned from, with the version that they entered: the first cut at or after their label."""
     cuts: dict[str, list[int]] = defaultdict(list)
-    for loop, body in _bodies("dataset"):
-        cuts[loop].append(body["cycle"])
+    for loop, body in _bodies("dataset", Version):
+        cuts[loop].append(body.cycle)
     learned: dict[Sample, int] = {}
     for loop, batch in batches:
-        if after := [cut for cut in cuts[loop] if cut >= batch["cycle"]]:
+        if after := [cut for cut in cuts[loop] if cut >= batch.cycle]:
+            since = min(after)
             for label in _labels(batch, "chosen", "audit"):
-                sample = loop, label["content"]
-                learned[sample] = min(*after, learned.get(sample, after[0]))
+                sample = loop, label.content
+                learned[sample] = min(since, learned.get(sample, since))
     return learned
 
 
-def _labels(batch: Body, *strata: str) -> Iterator[Body]:
-    return (label for label in batch["labels"] if label["stratum"] in strata)
+def _labels(batch: Labelled, *strata: str) -> Iterator[Sampled]:
+    return (label for label in batch.labels if label.stratum in strata)
 
 
-def _bodies(kind: str) -> Iterator[tuple[str, Body]]:
-    """The loop and the fields of every stored record of a kind."""
+def _bodies(kind: str, form: type[B]) -> Iterator[tuple[str, B]]:
+    """The loop of every stored record of a kind, and what is read of it."""
     found = op.get_bind().execute(sa.text("SELECT loop, body FROM record WHERE kind = :kind"), {"kind": kind})
-    return ((row.loop, msgspec.json.decode(bytes(row.body))) for row in found)
+    return ((row.loop, msgspec.json.decode(bytes(row.body), type=form)) for row in found)
 
 
 def _asked() -> Iterator[Sample]:
@@ -149,7 +180,9 @@ def _asked() -> Iterator[Sample]:
     return ((row.loop, row.content) for row in found)
 
 
-def _fill(table: str, rows: Iterable[dict[str, object]]) -> None:
-    entered = list(rows)
-    if entered:
-        op.bulk_insert(sa.table(table, *map(sa.column, entered[0])), entered)
+def _fill(table: str, columns: str, rows: Iterable[tuple[object, ...]]) -> None:
+    """Enter the rows, a portion at a time. In the order of their keys: a tree that grows at its end is soon grown."""
+    names = columns.split()
+    into, waiting = sa.table(table, *map(sa.column, names)), iter(rows)
+    while portion := [dict(zip(names, row, strict=True)) for row in islice(waiting, PORTION)]:
+        op.bulk_insert(into, portion)
