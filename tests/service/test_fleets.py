@@ -37,26 +37,27 @@ TRIES = 4
 ENOUGH = {"ROWS": 12_000, "SEALED": 11_000, "SEGMENT": 2_200, "GROUP": 500}
 RAY = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 """A cluster answers only those who know its token."""
+RAY |= {"PYTHONPATH": str(TREE / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
+"""This tree, in an environment that holds what it needs and is every tree's."""
 
 
 @pytest.fixture(scope="module")
 def python() -> Path:
     """The interpreter of an environment with Daft and Ray beside Loopline."""
     needed = tomllib.loads((TREE / "pyproject.toml").read_text())["project"]["dependencies"]
-    wanted = [*WANTED, *needed, (TREE / "constraints.txt").read_text(), str(TREE)]
+    wanted = [*WANTED, *needed, (TREE / "constraints.txt").read_text()]
     mark = hashlib.sha256(" ".join((sys.version, *wanted)).encode()).hexdigest()[:8]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "loopline-bench"
     folder = cache / f"fleets-{mark}"
     if not (folder / "complete").exists():
-        for old in cache.glob("fleets-*"):
-            shutil.rmtree(old)
+        shutil.rmtree(folder, ignore_errors=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
         lines = (TREE / "constraints.txt").read_text().splitlines()
         kept = [line for line in lines if line.partition("==")[0] not in OTHERWISE]
         (folder / "constraints.txt").write_text("\n".join(kept))
         command = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", "-c", folder / "constraints.txt"]
-        done = subprocess.run([*command, "-e", TREE, *WANTED], check=False, capture_output=True, text=True)
+        done = subprocess.run([*command, *needed, *WANTED], check=False, capture_output=True, text=True)
         if done.returncode:
             pytest.skip(f"Daft and Ray cannot be installed: {done.stderr.splitlines()[-1]}")
         (folder / "complete").touch()
@@ -208,3 +209,30 @@ def test_a_cluster_that_does_not_answer_is_unavailable(python: Path) -> None:
     program = "from loopline.adapters.daft.fleet import DaftFleet; next(DaftFleet('ray://127.0.0.1:9').map(abs, [1]))"
     done = subprocess.run([python, "-c", program], check=False, capture_output=True, text=True, env=os.environ | RAY)
     assert "Unavailable: launcher: the Ray cluster at ray://127.0.0.1:9 does not answer" in done.stderr
+
+
+BOTH_TIMES = """
+import sys
+from loopline.adapters.daft.fleet import DaftFleet
+from loopline.errors import Unavailable
+
+fleet = DaftFleet(sys.argv[1])
+print(list(fleet.map(abs, [-1])), flush=True)
+input()
+for _ in range(2):
+    try:
+        print(list(fleet.map(abs, [-1])), flush=True)
+    except Unavailable as error:
+        print(error, flush=True)
+"""
+
+
+def test_a_cluster_that_is_lost_between_two_passes_is_unavailable_and_no_other_is_begun(python: Path) -> None:
+    with cluster(python) as address:
+        command, pipe = [python, "-c", BOTH_TIMES, address], subprocess.PIPE
+        running = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=os.environ | RAY)
+        assert running.stdout is not None
+        assert running.stdout.readline() == "[1]\n"
+    said, _ = running.communicate("\n", timeout=200)
+    sentence = f"launcher: the Ray cluster at {address} was lost; see that it runs, then start this program again"
+    assert said.splitlines() == [sentence, sentence]

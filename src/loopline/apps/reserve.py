@@ -124,7 +124,7 @@ def evaluate(house: Judging, predict: Predict | str, *, purpose: str, actor: str
     """Part (``fresh``, ``anchor``) -> how good the model is on it, as rounded numbers; a part of under 30 is left out.
 
     ``predict``: the name of a version, or a function; a function is handed inputs, never labels. The use is committed
-    before the first row is read. Numbers are multiples of the largest standard error of a share at this n, rounded up
+    before it is shown a row. Numbers are multiples of the largest standard error of a share at this n, rounded up
     to 1, 2 or 5 times a power of ten: what a finer number would tell is how the labels fell (Blum and Hardt, The
     Ladder, ICML 2015, arXiv 1502.04585). Raises NotFound for an unknown version, Conflict when no part can serve.
     """
