@@ -25,7 +25,7 @@ demo: .venv/.installed  ## Run the demo; the pages stay up at http://127.0.0.1:8
 	@$(BIN)/loopline demo
 
 test: .venv/.installed-dev chromium  ## Run every test; TESTS="tests/loop -x" runs some.
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 check test: export PYTHONDONTWRITEBYTECODE =  # compiled tests are kept: a fifth of the gate's time
 

@@ -1,4 +1,4 @@
-"""What all tests share: laws are not judged by the clock of a busy machine, and every database is let go of."""
+"""What all tests share: their order, laws that no busy machine's clock judges, and databases that are let go of."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -13,6 +13,13 @@ from loopline.adapters.sql.database import open_database
 settings.register_profile("loopline", deadline=None)
 settings.register_profile("gate", deadline=None, max_examples=15)
 settings.load_profile("loopline")
+
+LONGEST_FIRST = ("service", "browser", "slow")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take minutes begin first, so that no process waits at the end for one that began last."""
+    items.sort(key=lambda item: -sum(item.get_closest_marker(name) is not None for name in LONGEST_FIRST))
 
 
 @pytest.fixture
