@@ -33,7 +33,7 @@ HERE, TREE = Path(__file__).parent, Path(__file__).parents[2]
 WANTED = ("daft==0.7.26", "ray[client]==2.60.0", "pytest")
 OTHERWISE = ("pyarrow", "tqdm")
 """What Daft wants in versions other than the constraints'."""
-TRIES = 4
+TRIES, HUNG = 4, 240
 ENOUGH = {"ROWS": 12_000, "SEALED": 11_000, "SEGMENT": 2_200, "GROUP": 500}
 RAY = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 """A cluster answers only those who know its token."""
@@ -111,7 +111,7 @@ class Place:
         with short_folder() as folder:
             env = os.environ | RAY | {"RAY_TMPDIR": str(folder)}
             for _ in range(TRIES):
-                done = subprocess.run(command, check=False, capture_output=True, text=True, env=env)
+                done = subprocess.run(command, check=False, capture_output=True, text=True, env=env, timeout=HUNG)
                 if "does not answer" not in done.stderr:  # on a busy machine a cluster may need more than Ray waits for
                     break
         assert done.returncode == 0, done.stderr
@@ -181,7 +181,7 @@ def test_daft_keeps_the_contract_of_fleets(python: Path, address: str) -> None:
     with short_folder() as folder:
         env = os.environ | RAY | {"FLEET": address, "RAY_TMPDIR": str(folder)}
         done = subprocess.run(
-            [*command, HERE / "fleet_contracts.py"], check=False, capture_output=True, text=True, env=env
+            [*command, HERE / "fleet_contracts.py"], check=False, capture_output=True, text=True, env=env, timeout=HUNG
         )
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -5,8 +5,9 @@ Daft and Ray tell their makers how they are used unless they are asked not to; t
 
 import os
 import pickle
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any, TypeVar
 
 from loopline.errors import Conflict, Unavailable
@@ -53,16 +54,20 @@ class DaftFleet:
         run = daft.func.batch(return_dtype=daft.DataType.binary(), batch_size=1, use_process=False)(each)
         for start in range(0, len(pieces), ROUND):
             batch = [pickle.dumps(piece) for piece in pieces[start : start + ROUND]]
-            yield from _in_order(self._rows(daft, run, batch))
+            # Closed here and now: left to the garbage collector, a pass that ended early may be closed by a thread that
+            # Daft then waits for.
+            with closing(self._rows(daft, run, batch)) as rows:
+                yield from _in_order(rows)
 
-    def _rows(self, daft: Any, run: Any, batch: Sequence[bytes]) -> Iterator[dict[str, Any]]:
+    def _rows(self, daft: Any, run: Any, batch: Sequence[bytes]) -> Generator[dict[str, Any], None, None]:
         """Place and result of each, as they come. Raises Unavailable when the cluster is lost on the way."""
         try:
             frame = daft.from_pydict({"place": list(range(len(batch))), "piece": batch})
             if self._address:
                 frame = frame.into_partitions(len(batch))
             frame = frame.select(frame["place"], run(frame["piece"]).alias("result"))
-            yield from frame.iter_rows(results_buffer_size=BUFFER)
+            with closing(frame.iter_rows(results_buffer_size=BUFFER)) as rows:
+                yield from rows
         except ConnectionError as error:
             raise _lost(self._address) from error
 
