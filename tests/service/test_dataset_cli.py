@@ -26,15 +26,6 @@ from loopline.testing import factories as make
 
 pytestmark = pytest.mark.service
 
-LOOP = """
-[loop]
-name = "sentiment"
-labels = ["negative", "neutral", "positive"]
-input = "text"
-[train]
-run = "train.py:train"
-base = "base.csv"
-"""
 BASE = "id,text,label\nr1,good,positive\nr2,bad,negative\nr3,so so,neutral\nr4,odd,neutral\nr5,odd,positive\n"
 Run = Callable[..., Result]
 
@@ -62,10 +53,8 @@ def grown(house: House, parent: DatasetVersion, *labels: Label, number: int) -> 
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "loop.toml").write_text(LOOP)
-    (tmp_path / "train.py").write_text("def train(dataset, run): ...\n")
-    (tmp_path / "base.csv").write_text(BASE)
+def folder(tmp_path: Path, described: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+    described(tmp_path, base=BASE)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

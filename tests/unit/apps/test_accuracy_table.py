@@ -23,15 +23,6 @@ from loopline.testing import story
 from loopline.testing.rooms import Rooms, StoredConsole, rooms
 
 NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
-LOOP = """
-[loop]
-name = "sentiment"
-labels = ["negative", "neutral", "positive"]
-input = "text"
-[train]
-run = "train.py:train"
-base = "base.csv"
-"""
 
 
 @pytest.fixture
@@ -121,10 +112,8 @@ def test_the_command_prints_a_table_and_what_to_trust(house, capsys, monkeypatch
 
 
 @pytest.mark.service
-def test_the_command_asks_a_loop_that_is_not_running(tmp_path):
-    (tmp_path / "loop.toml").write_text(LOOP)
-    (tmp_path / "train.py").write_text("def train(dataset, run): ...\n")
-    (tmp_path / "base.csv").write_text("text,label\nfine,positive\nawful,negative\n")
+def test_the_command_asks_a_loop_that_is_not_running(tmp_path, described):
+    described(tmp_path)
     nothing = loopline("accuracy", cwd=tmp_path)
     assert nothing == f"{NONE}\n"
     stored = SqlLedger(open_database(f"sqlite:///{tmp_path / FOLDER / 'state.db'}"))

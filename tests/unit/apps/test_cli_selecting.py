@@ -2,29 +2,23 @@
 
 import json
 import re
-import socket
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import typer
-import uvicorn
 from click.testing import Result
-from litestar import Litestar
 from typer.testing import CliRunner
 
 from loopline.apps.cli import selecting
 from loopline.apps.config import load_settings
-from loopline.apps.http.errors import HANDLERS
 from loopline.apps.http.resources import resource_routes
 from loopline.apps.http.selections import selection_routes
 from loopline.apps.http.trouble import no_troubles
-from loopline.apps.wiring import FOLDER, hold, open_house
+from loopline.apps.wiring import FOLDER, open_house
 from loopline.errors import Conflict, InvalidRecord, LooplineError
 from loopline.testing import factories as make
 from loopline.testing.choosing import ROWS, choose, logged
@@ -33,15 +27,6 @@ from loopline.testing.rooms import Rooms, StoredConsole, rooms
 pytestmark = pytest.mark.service
 
 NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
-LOOP = """
-[loop]
-name = "sentiment"
-labels = ["negative", "neutral", "positive"]
-input = "text"
-[train]
-run = "train.py:train"
-base = "base.csv"
-"""
 COMMANDS = typer.Typer()
 COMMANDS.command()(selecting.select)
 COMMANDS.command()(selecting.replay)
@@ -49,11 +34,8 @@ Says = Callable[..., str]
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "loop.toml").write_text(LOOP)
-    (tmp_path / "train.py").write_text("def train(dataset, run): ...\n")
-    (tmp_path / "base.csv").write_text("text,label\nfine,positive\nawful,negative\n")
-    monkeypatch.chdir(tmp_path)
+def folder(tmp_path: Path, described, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(described(tmp_path))
     return tmp_path
 
 
@@ -76,24 +58,12 @@ def memory() -> Rooms:
 
 
 @pytest.fixture
-def served(memory: Rooms, folder: Path) -> Iterator[Rooms]:
-    """A server that holds the folder, as ``loopline up`` does."""
+def served(memory: Rooms, folder: Path, serving) -> Iterator[Rooms]:
+    """A server that holds the folder."""
     console = StoredConsole(memory)
     routes = [*selection_routes(memory, console), *resource_routes(memory, console, troubles=no_troubles)]
-    app = Litestar(routes, exception_handlers=HANDLERS, openapi_config=None, logging_config=None)
-    listener = socket.create_server(("127.0.0.1", 0))
-    running = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1, lifespan="off"))
-    thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]}, daemon=True)
-    with hold(folder / FOLDER):
-        (folder / FOLDER / "address").write_text(f"http://127.0.0.1:{listener.getsockname()[1]}")
-        (folder / FOLDER / "token").write_text("the-token")
-        thread.start()
-        while not running.started and thread.is_alive():
-            time.sleep(0.02)
+    with serving(folder, routes):
         yield memory
-        running.should_exit = True
-        thread.join(timeout=10)
-        listener.close()
 
 
 def run(*words: str) -> Result:

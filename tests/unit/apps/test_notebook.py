@@ -22,33 +22,18 @@ from loopline.records.signature import Signature
 from loopline.testing import factories as make
 from loopline.testing.rooms import rooms
 
-LOOP = """
-[loop]
-name = "sentiment"
-labels = ["negative", "neutral", "positive"]
-input = "text"
-[train]
-run = "train.py:train"
-base = "base.csv"
-"""
-
-
-def described(folder):
-    (folder / "loop.toml").write_text(LOOP)
-    (folder / "train.py").write_text("def train(dataset, run): ...\n")
-    (folder / "base.csv").write_text("id,text,label\nr1,good,positive\nr2,bad,negative\n")
-    return folder
+BASE = "id,text,label\nr1,good,positive\nr2,bad,negative\n"
 
 
 @pytest.fixture
-def folder(tmp_path):
-    return described(tmp_path)
+def folder(tmp_path, described):
+    return described(tmp_path, base=BASE)
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory):
+def served(tmp_path_factory, described):
     """The folder, held by somebody who has imported the base, labelled a sample and logged two predictions."""
-    folder = described(tmp_path_factory.mktemp("loop"))
+    folder = described(tmp_path_factory.mktemp("loop"), base=BASE)
     settings = load_settings(folder / "loop.toml")
     with hold(folder / FOLDER):
         house = open_house(settings, root=folder / FOLDER)

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import socket
 import sys
 import threading
 import time
@@ -14,31 +13,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import typer
-import uvicorn
 from click.testing import Result
-from litestar import Litestar
 from typer.testing import CliRunner
 
 from loopline.apps.cli import query as commands
 from loopline.apps.cli.query import spelled
-from loopline.apps.http.errors import HANDLERS
 from loopline.apps.http.queries import query_routes
-from loopline.apps.wiring import FOLDER, hold
 from loopline.errors import InvalidRecord, LooplineError, NotFound, Unavailable
 from loopline.testing import factories as make
 from loopline.testing.study import Study
 
 pytestmark = pytest.mark.service
 
-LOOP = """
-[loop]
-name = "sentiment"
-labels = ["negative", "neutral", "positive"]
-input = "text"
-[train]
-run = "train.py:train"
-base = "base.csv"
-"""
 COMMANDS = typer.Typer()
 COMMANDS.command()(commands.query)
 COMMANDS.command()(commands.tail)
@@ -54,31 +40,16 @@ def study() -> Study:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "loop.toml").write_text(LOOP)
-    (tmp_path / "train.py").write_text("def train(dataset, run): ...\n")
-    (tmp_path / "base.csv").write_text("text,label\nfine,positive\nawful,negative\n")
-    monkeypatch.chdir(tmp_path)
+def folder(tmp_path: Path, described, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(described(tmp_path))
     return tmp_path
 
 
 @pytest.fixture
-def served(study: Study, folder: Path) -> Iterator[Study]:
-    """A server that holds the folder, as ``loopline up`` does."""
-    app = Litestar(query_routes(study), exception_handlers=HANDLERS, openapi_config=None, logging_config=None)
-    listener = socket.create_server(("127.0.0.1", 0))
-    running = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1, lifespan="off"))
-    thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]}, daemon=True)
-    with hold(folder / FOLDER):
-        (folder / FOLDER / "address").write_text(f"http://127.0.0.1:{listener.getsockname()[1]}")
-        (folder / FOLDER / "token").write_text("the-token")
-        thread.start()
-        while not running.started and thread.is_alive():
-            time.sleep(0.02)
+def served(study: Study, folder: Path, serving) -> Iterator[Study]:
+    """A server that holds the folder."""
+    with serving(folder, query_routes(study)):
         yield study
-        running.should_exit = True
-        thread.join(timeout=10)
-        listener.close()
 
 
 def loopline(*words: str) -> Result:
