@@ -102,8 +102,8 @@ def chosen(pool: Pool, asked: Asked) -> Indices:
     name, kernel = kernel_of(strategy, seed=asked.seed)
     held = PiecedPool(asked.rows)
 
-    def survey(most: int) -> Sequence[Sketch]:
-        sift = Sift(name=name, reads=strategy.reads, model=VERSION, most=most, kernel=kernel)
+    def survey(most: int, first: str) -> Sequence[Sketch]:
+        sift = Sift(name=name, reads=strategy.reads, model=first, most=most, kernel=kernel)
         return tuple(held.survey(sift, after=0, until=pool.size))
 
     taken = np.sort(keys_of(pool.content[asked.labelled]))

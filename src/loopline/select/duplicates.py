@@ -1,13 +1,18 @@
 """Which samples are the same, so that nobody is asked the same thing twice."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
+from loopline.records.signature import Signature
+from loopline.select.embedding import CHAR_NGRAMS, FEATURES, embedding_of
 from loopline.select.strategies.geometry import dots
+from loopline.select.typos import owners
 
 Indices = NDArray[np.int64]
 
-THRESHOLD = {"char-ngrams.v1": 0.95, "features.v1": 0.999}
+THRESHOLD = {CHAR_NGRAMS: 0.95, FEATURES: 0.999}
 """Cosine from which two samples count as one, by embedding.
 
 Among 2 million pairs of different movie-review sentences the highest cosine of hashed character n-grams was 0.64, one
@@ -27,6 +32,26 @@ MOST_CANDIDATES = 20_000_000
 CHUNK = 65_536
 DIRECTIONS = 20_021
 """The seed of the random directions: always the same ones, so that a selection can be replayed."""
+
+
+def alike(inputs: Sequence[bytes], vectors: NDArray[np.float32], signature: Signature) -> Indices:
+    """Who stands for each sample, (n,): itself, or an earlier standing one that is the same but for trifles.
+
+    ``inputs``: canonical rows; ``vectors``: (n, d) what ``embed`` makes of them. By their cosine, and texts that still
+    stand also by their letters.
+
+    >>> from loopline.select.embedding import embed
+    >>> text = Signature(input="text", labels=("a", "b"))
+    >>> asked = [b'"Where is my card?"', b'"where is my crad"', b'"A loan"']
+    >>> alike(asked, embed(asked, text), text).tolist()
+    [0, 0, 2]
+    """
+    owner = near(vectors, threshold=THRESHOLD[embedding_of(signature)])
+    if signature.input != "text":
+        return owner
+    stands = np.flatnonzero(owner == np.arange(len(owner)))
+    texts = [str(signature.decode(inputs[at])) for at in stands.tolist()]
+    return np.asarray(stands[owners(texts)][np.searchsorted(stands, owner)])
 
 
 def near(vectors: NDArray[np.float32], *, threshold: float) -> Indices:

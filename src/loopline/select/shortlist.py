@@ -10,7 +10,7 @@ from loopline.errors import InvalidRecord
 from loopline.ports.columns import PoolRows, Sketch
 from loopline.ports.strategy import Arrangement, Learned, Shortlist, Strategy
 from loopline.records.signature import Signature
-from loopline.select.duplicates import THRESHOLD, near
+from loopline.select.duplicates import alike
 from loopline.select.embedding import embed, embedding_of, unit
 from loopline.select.sifting import Merged, copies, urgency_of
 
@@ -87,7 +87,7 @@ def shortlisted(
     learned = wish.learned() if wish.learned and wish.strategy.needs_labelled else Learned((), ())
     count, name = len(found.key), embedding_of(wish.signature)
     vectors = embed([*found.rows.inputs, *learned.inputs], wish.signature)
-    owner = near(vectors[:count], threshold=THRESHOLD[name])
+    owner = alike(found.rows.inputs.tolist(), vectors[:count], wish.signature)
     stands = np.flatnonzero(owner == np.arange(count))
     if len(own := model_space(found.rows, model=wish.model)):
         learned, known = _placed(learned, wish, width=own.shape[1])

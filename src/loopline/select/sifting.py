@@ -194,7 +194,7 @@ def merged(sketches: Sequence[Sketch], *, taken: Keys) -> Merged:
     """The samples of all pieces without those ``taken`` (ascending keys), and as many of the best as are certain.
 
     What a cut-off piece left out is worse than the last that it kept; so all that is no worse than the best such last
-    one is certain. Memory: 8 bytes a sample, twice, beside the sketches.
+    one is certain. Memory: 8 bytes a sample, twice at most, beside the sketches.
     """
     content = _union([sketch.content for sketch in sketches])
     content = without(content, taken)
@@ -214,7 +214,7 @@ def merged(sketches: Sequence[Sketch], *, taken: Keys) -> Merged:
     if bound is not None:
         order = order[(keys[order] < max(bound[0], 0)) | ((keys[order] == bound[0]) & (held[order] <= bound[1]))]
     order = order[~_among(held[order], taken)]
-    lost = sum(int(s.copies[_among(s.content, taken)].sum()) for s in sketches) if len(taken) else 0
+    lost = int(copies(sketches, taken).sum())
     found = sum(int(s.copies.sum()) for s in sketches)
     return Merged(
         content=content, found=found, rows=found - lost, piece=piece[order], row=row[order], best=held[order],
@@ -257,16 +257,19 @@ def _key(content: str) -> int:
 def without(keys: Keys, known: Keys) -> Keys:
     """The keys that are not among the known; both ascending.
 
+    Takes time for the known, and memory for one copy of the keys at most.
+
     >>> without(np.array([1, 2, 3], np.uint64), np.array([2], np.uint64)).tolist()
     [1, 3]
     """
-    return keys[~_among(keys, known)]
+    places, is_there = _places(keys, known)
+    return np.delete(keys, places[is_there]) if is_there.any() else keys
 
 
 def _union(parts: Sequence[Keys]) -> Keys:
-    """All distinct keys, ascending; sorted in place, so that memory stays at one copy."""
+    """All distinct keys of parts that ascend, ascending; sorted in place, so that memory stays at one copy."""
     everything = np.concatenate([np.zeros(0, np.uint64), *parts])
-    everything.sort()
+    everything.sort(kind="stable")  # merges what is in order already: a third of the time
     if len(parts) > 1 and len(everything):
         is_first = np.empty(len(everything), np.bool_)
         is_first[0] = True

@@ -5,9 +5,9 @@ from threading import Lock
 
 import msgspec
 
+from loopline.adapters.placing import check_follows, check_replacement, check_rows
 from loopline.errors import InvalidRecord
 from loopline.records.ids import LoopName
-from loopline.records.placing import check_follows, check_replacement, check_rows
 from loopline.records.segment import Pin, Segment
 
 

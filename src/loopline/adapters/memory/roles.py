@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
+from loopline.adapters.claims import claims_of, clash
 from loopline.adapters.memory.state import MemoryState
 from loopline.errors import Conflict
-from loopline.records.claims import claims_of, clash
 from loopline.records.ids import LoopName
 from loopline.records.lineage import Entry
 from loopline.records.prediction import Role

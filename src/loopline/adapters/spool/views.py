@@ -1,6 +1,7 @@
 """The columns of the log as the stages see them."""
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
@@ -122,9 +123,9 @@ def _objects(column: pa.ChunkedArray) -> NDArray[np.object_]:
 def _arrays(column: pa.ChunkedArray) -> NDArray[np.object_]:
     """Each row's numbers."""
     values = _numbers(pc.list_flatten(column), np.float32)
-    ends = np.cumsum(_numbers(pc.list_value_length(column), np.int64))
+    ends = np.cumsum(_numbers(pc.list_value_length(column), np.int64)).tolist()
     found = np.empty(len(column), dtype=object)
-    found[:] = np.split(values, ends[:-1]) if len(column) else []
+    found[:] = [values[start:end] for start, end in pairwise([0, *ends])]
     return found
 
 

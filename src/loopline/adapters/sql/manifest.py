@@ -6,12 +6,12 @@ from threading import Lock
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Engine, Select, delete, func, insert, select
 
+from loopline.adapters.placing import check_follows, check_replacement, check_rows
 from loopline.adapters.sql.codec import SCHEMA_VERSION
 from loopline.adapters.sql.database import reading, writing
 from loopline.adapters.sql.tables import PIN, SEGMENT
 from loopline.errors import Conflict, InvalidRecord
 from loopline.records.ids import LoopName
-from loopline.records.placing import check_follows, check_replacement, check_rows
 from loopline.records.segment import Pin, Segment
 
 

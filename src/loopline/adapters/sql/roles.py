@@ -6,10 +6,10 @@ from typing import Final
 from sqlalchemy import ColumnElement, Connection, Engine, Table, delete, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from loopline.adapters.claims import Claim, claims_of, clash
 from loopline.adapters.sql.database import reading
 from loopline.adapters.sql.tables import DATASET_MEMBER, SAMPLE_ROLE, SELECTION_MEMBER
 from loopline.errors import Conflict
-from loopline.records.claims import Claim, claims_of, clash
 from loopline.records.ids import LoopName
 from loopline.records.lineage import Entry
 from loopline.records.prediction import Role
