@@ -15,7 +15,7 @@ from loopline.select.batch import design_of
 from loopline.select.draw import draw
 from loopline.select.growing import grown
 from loopline.select.shortlist import Wish
-from loopline.select.sifting import kernel_of, keys_of, without
+from loopline.select.sifting import kernel_of, keys_of
 from loopline.select.stage import select
 from loopline.select.strategies import BUILT_IN
 from loopline.testing.pool_pieces import PiecedPool
@@ -108,7 +108,7 @@ def chosen(pool: Pool, asked: Asked) -> Indices:
 
     taken = np.sort(keys_of(pool.content[asked.labelled]))
     found = grown(survey, wish, taken=taken, seed=asked.seed)
-    samples = without(found.pool.content, found.listed.folded)
+    samples = found.pool.content
     design = design_of(found.listed, samples=len(samples), steps=asked.budget, explore=asked.explore, wish=wish)
     drawn = draw(design, candidates=keys_of(found.listed.rows.content), pool=samples, seed=asked.seed)
     keys = keys_of(pool.content[: pool.size])

@@ -5,7 +5,7 @@ while there are millions of them. Two of 50 million share one with a chance of 7
 """
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +54,7 @@ class Sifted(NamedTuple):
 
     content: NDArray[np.uint64]
     """(distinct,) content keys, ascending."""
-    copies: NDArray[np.int64]
+    copies: NDArray[np.int32]
     """(distinct,) rows that hold each; they sum to n."""
     best: NDArray[np.int64]
     """(distinct,) the row that stands for each."""
@@ -83,13 +83,14 @@ class Sketch(NamedTuple):
 
     content: NDArray[np.uint64]
     """(distinct,) content keys, ascending."""
-    copies: NDArray[np.int64]
+    copies: NDArray[np.int32]
     """(distinct,) rows that hold each."""
-    position: NDArray[np.int64]
-    """(distinct,) of the row that stands for each."""
+    position: NDArray[np.integer[Any]]
+    """(distinct,) of the row that stands for each, counted from ``first`` on."""
     rows: PoolRows
     """(m,) the rows of least key, least first, whole."""
     is_current: NDArray[np.bool_]
     """(m,)."""
     urgency: NDArray[np.float32]
     """(m,)."""
+    first: int = 0

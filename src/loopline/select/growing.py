@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 
 from loopline.ports.columns import Sketch
 from loopline.select.shortlist import LONGEST, Shortlisted, Wish, shortlisted
-from loopline.select.sifting import Merged, merged
+from loopline.select.sifting import Merged, freed, merged
 
 Survey = Callable[[int, str], Sequence[Sketch]]
 """One pass over the pool, given how many of the best rows are wanted, and whose rows go first."""
 
 
 class Grown(NamedTuple):
-    """The pool, and those of it that the strategy looked at."""
+    """The pool, near duplicates folded, and those of it that the strategy looked at."""
 
     sketches: Sequence[Sketch]
     pool: Merged
@@ -47,7 +47,7 @@ def grown(survey: Survey, wish: Wish, *, taken: NDArray[np.uint64], seed: int) -
             continue
         listed = shortlisted(sketches, pool, wish, size=size, rng=np.random.default_rng(seed))
         if listed.is_enough(wish) or size >= min(len(pool.content), max(LONGEST, size)):
-            return Grown(sketches, pool, listed, first)
+            return Grown(sketches, pool._replace(content=freed(pool.content, listed.folded)), listed, first)
         size = min(2 * size, max(LONGEST, size))
         most = max(most, size)
 

@@ -51,7 +51,7 @@ def select(  # noqa: PLR0913  stage recipes take their ports by name
         return tuple(pool.survey(sift, after=cycle.after, until=cycle.until))
 
     found = grown(survey, wish, taken=np.sort(keys_of(tuple(taken))), seed=cycle.seed)
-    listed, samples = found.listed, without(found.pool.content, found.listed.folded)
+    listed, samples = found.listed, found.pool.content
     design = design_of(listed, samples=len(samples), steps=cycle.budget, explore=cycle.explore, wish=wish)
     keys = keys_of(listed.rows.content)
     drawn = draw(design, candidates=keys, pool=samples, seed=cycle.seed)

@@ -31,7 +31,7 @@ def read_plainly(columns: PoolColumns, most: int, *, sign: int = 1) -> Sifted:
     rows = [row for _, row in top]
     return Sifted(
         content=np.array(content, np.uint64),
-        copies=np.array([len(held[each]) for each in content], np.int64),
+        copies=np.array([len(held[each]) for each in content], np.int32),
         best=np.array(best, np.int64),
         top=np.array(rows, np.int64),
         urgency=urgency[rows],
@@ -154,9 +154,10 @@ class PoolContract:
             assert np.all(sketch.content[1:] > sketch.content[:-1])
             assert len(sketch.content) == len(sketch.copies) == len(sketch.position)
             assert len(sketch.urgency) == len(sketch.is_current) == len(sketch.rows.id) <= len(sketch.content)
-            stands = log.at(sketch.position.tolist())
+            position = [sketch.first + at for at in sketch.position.tolist()]
+            stands = log.at(position)
             by_position = dict(zip(stands.position.tolist(), stands.content, strict=True))
-            assert [key_of(by_position[at]) for at in sketch.position.tolist()] == sketch.content.tolist()
+            assert [key_of(by_position[at]) for at in position] == sketch.content.tolist()
             places = np.searchsorted(everything.position, sketch.rows.position)
             same(sketch.rows, PoolRows._make(column[places] for column in everything))
             assert sketch.is_current.tolist() == (sketch.rows.model == "v1").tolist()

@@ -18,10 +18,10 @@ from loopline.ports.columns import Sift
 from loopline.records.ids import Digest
 
 BOOK_BYTES = 4 << 30
-"""Of kept sketches: 24 bytes a sample and strategy, so that those of 150 million fit."""
+"""Of kept sketches: 16 bytes a sample and strategy, so that those of 250 million fit."""
 LENT_SECONDS = 3_600.0
 """A sketch that was read within these stays: another program may be reading it."""
-MAGIC = b"loopline sketch, version 1\n".ljust(32)
+MAGIC = b"loopline sketch, version 2\n".ljust(32)
 HEAD = 64
 """Bytes before the Arrow stream: the magic and the BLAKE3 of what follows."""
 ONCE = "once:"
@@ -160,28 +160,29 @@ def _packed(found: Found, margin: Margin) -> pa.Buffer:
     sink = pa.BufferOutputStream()
     schema = _SCHEMA.with_metadata({"margin": msgspec.json.encode(margin)})
     with pa.ipc.new_stream(sink, schema) as writer:
-        writer.write_batch(_batch({"content": found.reserve}, rows=pa.py_buffer(b"")))
+        writer.write_batch(_batch({"content": found.reserve}, rows=pa.py_buffer(b""), first=0))
         for part in found.parts:
             rows = pa.BufferOutputStream()
             with pa.ipc.new_stream(rows, part.rows.schema) as inner:
                 inner.write_table(part.rows)
             arrays = {name: getattr(part, name) for name in ARRAYS}
-            writer.write_batch(_batch(arrays, rows=rows.getvalue()))
+            writer.write_batch(_batch(arrays, rows=rows.getvalue(), first=part.first))
     return sink.getvalue()
 
 
 _SCHEMA = pa.schema(
     [
         ("content", pa.large_list(pa.uint64())),
-        ("copies", pa.large_list(pa.int64())),
-        ("position", pa.large_list(pa.int64())),
+        ("copies", pa.large_list(pa.int32())),
+        ("position", pa.large_list(pa.uint32())),
         ("urgency", pa.large_list(pa.float32())),
         ("rows", pa.large_binary()),
+        ("first", pa.int64()),
     ]
 )
 
 
-def _batch(arrays: dict[str, np.ndarray], *, rows: pa.Buffer) -> pa.RecordBatch:
+def _batch(arrays: dict[str, np.ndarray], *, rows: pa.Buffer, first: int) -> pa.RecordBatch:
     columns = []
     for name in ARRAYS:
         kind = _SCHEMA.field(name).type
@@ -189,6 +190,7 @@ def _batch(arrays: dict[str, np.ndarray], *, rows: pa.Buffer) -> pa.RecordBatch:
         columns.append(pa.LargeListArray.from_arrays(pa.array([0, len(values)], pa.int64()), values))
     ends = pa.py_buffer(np.array([0, rows.size], np.int64))
     columns.append(pa.LargeBinaryArray.from_buffers(pa.large_binary(), 1, [None, ends, rows]))
+    columns.append(pa.array([first], pa.int64()))
     return pa.record_batch(columns, schema=_SCHEMA)
 
 
@@ -202,7 +204,8 @@ def _unpacked(content: pa.Buffer) -> tuple[Margin, Found]:
 def _part(batch: pa.RecordBatch) -> Part:
     arrays = {name: batch.column(name)[0].values.to_numpy() for name in ARRAYS}
     rows = batch.column("rows")[0].as_buffer()
-    return Part(**arrays, rows=pa.ipc.open_stream(rows).read_all() if rows.size else pa.table({}))
+    table = pa.ipc.open_stream(rows).read_all() if rows.size else pa.table({})
+    return Part(**arrays, rows=table, first=batch.column("first")[0].as_py())
 
 
 def _files(folder: Path) -> Iterator[tuple[os.stat_result, Path]]:

@@ -37,11 +37,13 @@ class Part(NamedTuple):
     """A sketch as it is kept: of all rows of the pool, those whose content the reserve shares among them."""
 
     content: Keys
-    copies: NDArray[np.int64]
-    position: Positions
+    copies: NDArray[np.int32]
+    position: NDArray[np.uint32]
+    """Counted from ``first`` on."""
     urgency: NDArray[np.float32]
     rows: pa.Table
     """``views.POOLED`` and ``position``, least key first."""
+    first: int
 
 
 class Found(NamedTuple):
@@ -88,7 +90,7 @@ class Draft(NamedTuple):
     """A sketch whose best rows are known by position only."""
 
     content: Keys
-    copies: NDArray[np.int64]
+    copies: NDArray[np.int32]
     position: Positions
     top: Positions
     urgency: NDArray[np.float32]
@@ -159,7 +161,9 @@ def _whole(files: SegmentFiles, segment: Segment, top: Positions) -> pa.Table:
 
 
 def _part(draft: Draft, rows: pa.Table) -> Part:
-    return Part(draft.content, draft.copies, draft.position, draft.urgency, rows.combine_chunks())
+    first = int(draft.position.min(initial=np.iinfo(np.int64).max))
+    position = (draft.position - first).astype(np.uint32)
+    return Part(draft.content, draft.copies, position, draft.urgency, rows.combine_chunks(), first)
 
 
 def narrowed(pool: pa.Table, sift: Sift) -> pa.Table:

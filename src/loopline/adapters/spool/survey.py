@@ -88,7 +88,8 @@ class Surveyor:
             for place, found in self._places(sift, after=after, until=until, aside=aside):
                 places.append(place)
                 reserve.append(found.reserve.copy())
-            held_back = np.unique(np.concatenate(reserve))
+            held_back = np.concatenate(reserve)
+            held_back.sort(kind="stable")  # parts in order: a merge
             for number, place in enumerate(places):
                 found = self._at(place, sift)
                 freed = Found(tuple(without(part, held_back) for part in found.parts), found.reserve, found.models)
@@ -173,7 +174,7 @@ def without(part: Part, keys: Keys) -> Part:
     if is_free.all():
         return part
     is_row = ~_among(content_keys(part.rows["content"]), keys)
-    return Part(
+    return part._replace(
         content=part.content[is_free],
         copies=part.copies[is_free],
         position=part.position[is_free],
@@ -192,7 +193,7 @@ def _among(keys: Keys, known: Keys) -> NDArray[np.bool_]:
 def _sketch(part: Part, sift: Sift) -> Sketch:
     rows = views.pool([(part.rows[POSITION].to_numpy(), part.rows.select(views.POOLED))])
     is_current = np.asarray(rows.model == sift.model, np.bool_)
-    return Sketch(part.content, part.copies, part.position, rows, is_current, part.urgency)
+    return Sketch(part.content, part.copies, part.position, rows, is_current, part.urgency, part.first)
 
 
 def _parts(spans: Sequence[tuple[Segment, range]], sift: Sift, *, others: int) -> list[float]:

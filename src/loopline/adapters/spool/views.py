@@ -79,9 +79,9 @@ def pool(found: Iterable[Rows]) -> PoolRows:
         id=_objects(table["id"]),
         content=_objects(table["content"]),
         inputs=_objects(table["inputs"]),
-        model=_objects(table["model"]),
-        label=_objects(table["label"]),
-        segment=_objects(table["segment"]),
+        model=_names(table["model"]),
+        label=_names(table["label"]),
+        segment=_names(table["segment"]),
         at_us=_numbers(table["at_us"], np.int64),
         probabilities=flat.reshape(len(position), len(flat) // max(len(position), 1)),
         margin=_numbers(table["margin"], np.float32),
@@ -118,6 +118,12 @@ def _objects(column: pa.ChunkedArray) -> NDArray[np.object_]:
     found = np.empty(len(column), dtype=object)
     found[:] = column.to_pylist()
     return found
+
+
+def _names(column: pa.ChunkedArray) -> NDArray[np.object_]:
+    """The same as objects, one for each distinct text."""
+    coded = column.combine_chunks().dictionary_encode()
+    return np.asarray(_objects(coded.dictionary)[coded.indices.to_numpy()])
 
 
 def _arrays(column: pa.ChunkedArray) -> NDArray[np.object_]:
