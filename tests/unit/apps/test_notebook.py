@@ -131,7 +131,8 @@ def test_a_library_that_is_missing_is_named_with_its_remedy(library, method, mon
 
 
 def test_polars_gets_the_same_columns():
-    polars = pytest.importorskip("polars")
+    import polars
+
     frame = tabular().to_polars()
     assert isinstance(frame, polars.DataFrame)
     assert frame.columns == tabular().to_arrow().column_names
