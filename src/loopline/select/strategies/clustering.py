@@ -6,14 +6,14 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from loopline.select.strategies.geometry import nearest
-
 Indices = NDArray[np.int64]
 Vectors = NDArray[np.float32]
 
 ITERATIONS = 10
 SEED = 1_234
 """Of k-means: fixed, so that clusters are a function of the candidates alone and chance enters only in the draw."""
+THREADS = 2
+"""Of k-means, whatever the machine has: how a sum is cut among threads may decide its last bit."""
 POINTS = 16
 """Rows a cluster that k-means learns from, at most; five to ten candidates a sample are all looked at."""
 AT_ONCE = 1_024
@@ -23,7 +23,7 @@ AT_ONCE = 1_024
 def k_means(vectors: Vectors, *, count: int) -> Indices:
     """The cluster of each row: (n,) numbers in [0, count); some may stay empty.
 
-    ``vectors``: (n, d) float32, n >= count >= 1. One thread, fixed seed: same vectors, same clusters.
+    ``vectors``: (n, d) float32, n >= count >= 1. Seed and threads are fixed: same vectors, same clusters.
     Source: Johnson, Douze, Jegou (2019), "Billion-scale similarity search with GPUs", arXiv 1702.08734 (faiss).
 
     >>> found = k_means(np.array([[0, 1], [1, 0], [0, 1], [1, 0]], np.float32), count=2)
@@ -31,7 +31,7 @@ def k_means(vectors: Vectors, *, count: int) -> Indices:
     True
     """
     threads = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(1)
+    faiss.omp_set_num_threads(THREADS)
     try:
         rows = np.ascontiguousarray(vectors, np.float32)
         means = faiss.Kmeans(
@@ -39,9 +39,9 @@ def k_means(vectors: Vectors, *, count: int) -> Indices:
             min_points_per_centroid=1, max_points_per_centroid=POINTS,
         )  # fmt: skip
         means.train(rows)
+        return np.asarray(means.assign(rows)[1], np.int64)
     finally:
         faiss.omp_set_num_threads(threads)
-    return nearest(rows, np.asarray(means.centroids))[0]
 
 
 def clustered(vectors: Vectors, wanted: int) -> Indices:
