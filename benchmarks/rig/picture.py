@@ -6,7 +6,7 @@ from math import log10
 from typing import NamedTuple
 
 WIDTH, HEIGHT, LEFT, TOP, GAP, KEY = 400, 250, 50, 30, 54, 22
-COLOURS = ("#777777", "#0b6bcb", "#c2410c", "#15803d", "#7c3aed", "#b45309", "#0e7490", "#be123c")
+COLOURS = ("#777777", "#0b6bcb", "#c2410c", "#15803d", "#7c3aed", "#06b6d4", "#b45309", "#be123c")
 STYLE = """
 text { font: 11px system-ui, sans-serif; fill: #333 } .grid { stroke: #8884; fill: none } polyline { fill: none }
 @media (prefers-color-scheme: dark) { text { fill: #ddd } }
