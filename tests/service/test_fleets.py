@@ -229,14 +229,25 @@ for _ in range(2):
 """
 
 
+@contextlib.contextmanager
+def started(command: list[str | Path]) -> Iterator[subprocess.Popen[str]]:
+    """A program with pipes to it, which ends with the test however that ends."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=os.environ | RAY) as running:
+        try:
+            yield running
+        finally:
+            running.kill()
+
+
 def test_a_cluster_that_is_lost_between_two_passes_is_unavailable_and_no_other_is_begun(python: Path) -> None:
-    with cluster(python) as address:
-        command, pipe = [python, "-c", BOTH_TIMES, address], subprocess.PIPE
-        running = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=os.environ | RAY)
-        assert running.stdout is not None
-        if not (first := running.stdout.readline()):
-            pytest.skip("Ray's client server does not start on this machine")
-        assert first == "[1]\n"
-    said, _ = running.communicate("\n", timeout=200)
+    with contextlib.ExitStack() as held:
+        with cluster(python) as address:
+            running = held.enter_context(started([python, "-c", BOTH_TIMES, address]))
+            assert running.stdout is not None
+            if not (first := running.stdout.readline()):
+                pytest.skip("Ray's client server does not start on this machine")
+            assert first == "[1]\n"
+        said, _ = running.communicate("\n", timeout=200)
     sentence = f"launcher: the Ray cluster at {address} was lost; see that it runs, then start this program again"
     assert said.splitlines() == [sentence, sentence]
