@@ -89,9 +89,11 @@ def serving() -> Callable[[Path, Sequence[HTTPRouteHandler]], AbstractContextMan
             thread.start()
             while not running.started and thread.is_alive():
                 time.sleep(0.02)
-            yield
-            running.should_exit = True
-            thread.join(timeout=10)
-            listener.close()
+            try:
+                yield
+            finally:
+                running.should_exit = True
+                thread.join(timeout=10)
+                listener.close()
 
     return served

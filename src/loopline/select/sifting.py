@@ -194,7 +194,7 @@ def merged(sketches: Sequence[Sketch], *, taken: Keys) -> Merged:
     """The samples of all pieces without those ``taken`` (ascending keys), and as many of the best as are certain.
 
     What a cut-off piece left out is worse than the last that it kept; so all that is no worse than the best such last
-    one is certain. Memory: 8 bytes a sample, once, and one bit more, beside the sketches.
+    one is certain. Memory beside the sketches: 8 bytes a sample of each piece, and half as much while they are sorted.
     """
     content = freed(_union([sketch.content for sketch in sketches]), taken)
     sizes = [len(sketch.urgency) for sketch in sketches]
@@ -286,7 +286,7 @@ def _closed_up(keys: Keys, stays: NDArray[np.bool_]) -> Keys:
 
 
 def _union(parts: Sequence[Keys]) -> Keys:
-    """All distinct keys of parts that ascend, ascending; sorted in place, so that memory stays at one copy."""
+    """All distinct keys of parts that ascend, ascending; made in one copy, with half of one beside it to sort."""
     everything = np.concatenate([np.zeros(0, np.uint64), *parts])
     everything.sort(kind="stable")  # merges what is in order already: a third of the time
     if len(parts) > 1 and len(everything):

@@ -58,14 +58,16 @@ def sketch_of(rows: PoolRows, value: NDArray[np.float32], part: range, *, model:
 
 
 def sketched(piece: PoolRows, columns: PoolColumns, found: Sifted) -> Sketch:
-    """What was found, with the rows themselves."""
+    """What was found, with the rows themselves; positions counted from the first row of the piece on."""
+    first = int(piece.position[0]) if len(piece.position) else 0
     return Sketch(
         content=found.content,
         copies=found.copies,
-        position=piece.position[found.best],
+        position=piece.position[found.best] - first,
         rows=PoolRows._make(column[found.top] for column in piece),
         is_current=columns.is_current[found.top],
         urgency=found.urgency,
+        first=first,
     )
 
 

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loopline.ports.columns import PoolRows
-from loopline.select.sifting import copies, keys_of, merged, packed, positions, scatter, sift, unpacked
+from loopline.select import sifting
+from loopline.select.sifting import copies, freed, keys_of, merged, packed, positions, scatter, sift, unpacked, without
 from loopline.testing.pool_pieces import columns_of, digest, rows_of, sketch_of
 
 ROWS = st.lists(
@@ -75,6 +76,17 @@ def test_copies_and_positions_count_every_piece(drawn: list[tuple[int, bool, flo
     assert copies(sketches, keys).tolist() == [int((keys_of(rows.content) == key).sum()) for key in keys]
     assert set(positions(sketches, keys).tolist()) <= set(rows.position.tolist())
     assert len(positions(sketches, keys)) >= len(keys)
+
+
+@pytest.mark.parametrize("portion", [1, 3, 1 << 16])
+def test_keys_are_freed_of_others_across_portions(monkeypatch, portion: int) -> None:
+    monkeypatch.setattr(sifting, "PORTION", portion)
+    keys = np.arange(1, 20, dtype=np.uint64)
+    for known in ([], [1, 2, 3, 4, 5], [7], [0, 4, 12, 19, 40], list(range(1, 20))):
+        gone = np.array(known, np.uint64)
+        expected = [key for key in keys.tolist() if key not in known]
+        assert freed(keys.copy(), gone).tolist() == without(keys, gone).tolist() == expected
+    assert keys.tolist() == list(range(1, 20))
 
 
 def test_more_is_asked_for_where_a_piece_was_cut_off_too_early() -> None:

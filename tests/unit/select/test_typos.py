@@ -96,6 +96,11 @@ def test_no_text_stands_for_another_through_a_folded_one() -> None:
     assert owners([text, near, near + "kk"]).tolist() == [0, 0, 2]
 
 
+def test_the_shorter_text_says_how_many_edits_are_borne_whichever_comes_first() -> None:
+    pair = ["abcdefghijklmnopqrstuvwx", "abcdefghijklmnopqrstuzw"]  # two edits, and 23 letters bear one
+    assert owners(pair).tolist() == owners(pair[::-1]).tolist() == [0, 1]
+
+
 def test_a_long_text_is_left_to_the_cosine() -> None:
     text = "".join(SENTENCES)[: LONGEST + 2]
     assert owners([text, text[:-1] + "q", text[:-1], text + "!"]).tolist() == [0, 1, 2, 0]
