@@ -248,7 +248,7 @@ class Loop:
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(PATIENCE) in (0, -signal.SIGTERM), self.said.read_text()
+        assert self.process.wait(PATIENCE) == 0, self.said.read_text()
 
     def end(self) -> None:
         """Whatever became of it, it is gone afterwards."""

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -135,6 +136,7 @@ def _run(house: House, listener: socket.socket, *, host: str, url: str) -> None:
         access_log=False,
         timeout_graceful_shutdown=STOP_SECONDS,
     )
+    signal.signal(signal.SIGTERM, _leave)  # uvicorn raises it once more at its end, and would be the last to run
     try:
         uvicorn.Server(config).run(sockets=[listener])
     finally:
@@ -142,6 +144,11 @@ def _run(house: House, listener: socket.socket, *, host: str, url: str) -> None:
         for thread in threads:
             thread.join(timeout=STOP_SECONDS)
         service.close()
+
+
+def _leave(*_: object) -> None:
+    """End in order: what is open is closed, and the recorder has gone before the server goes."""
+    raise SystemExit
 
 
 def _repeat(act: Callable[[], object], seconds: float, stop: Event) -> None:
