@@ -394,11 +394,3 @@ def test_a_clock_that_goes_back_changes_no_account(folder):
         assert loop.settled()["stored"] == len(answered)
         assert loop.query("SELECT count(*), count(DISTINCT id) FROM predictions") == [[len(answered)] * 2]
         loop.stop()
-
-
-def test_a_server_that_is_told_to_stop_closes_what_is_open_and_leaves_nobody_behind(loop):
-    recorder = loop.recorder()
-    assert Path(f"/proc/{recorder}").exists()
-    loop.stop()
-    assert not Path(f"/proc/{recorder}").exists()
-    assert not list(loop.root.glob("state.db-*"))

@@ -4,22 +4,29 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from loopline.records.ids import LoopName
-from loopline.records.task import Annotation, Progress, Skip, Stratum, Task
+from loopline.records.ids import LoopName, TaskId
+from loopline.records.task import Annotation, Claim, Progress, Skip, Task
 
 
 class TaskQueue(Protocol):
     """Hands out tasks so that nobody is asked twice and no answer is lost or doubled. All methods are atomic."""
 
-    def claim(
-        self, loop: LoopName, annotator: str, *, count: int, strata: frozenset[Stratum], now: datetime, seconds: float
-    ) -> tuple[Task, ...]:
-        """Lease up to ``count`` open tasks of these strata to the annotator until ``now + seconds``.
+    def claim(self, claim: Claim, *, loop: LoopName, now: datetime) -> tuple[Task, ...]:
+        """Lease up to ``claim.count`` open tasks of its strata to its annotator until ``now + claim.seconds``.
 
         Open: fewer standing answers plus live leases of others, paused ones aside, than wanted, in a batch that has no
         labels and whose cycle is not closed; gold is always open. Never a task that this annotator answered, skipped,
-        or was asked about under the same content. Highest priority first, then id. Tasks this annotator already holds
-        come first, with the lease renewed. A paused annotator gets none.
+        or was asked about under the same content, and none that asks for a skill or a language that the claim does not
+        name. With a quota, no more than it leaves of the UTC day of ``now``, answers given and live leases counted.
+        Highest priority first, then those of the cluster of ``claim.like``, then by id. Tasks this annotator already
+        holds come first, with the lease renewed. A paused annotator gets none.
+        """
+        ...
+
+    def hold(self, tasks: frozenset[TaskId], *, loop: LoopName, annotator: str, now: datetime, seconds: float) -> int:
+        """Renew the annotator's live leases of these tasks until ``now + seconds``, give all their others back.
+
+        How many are held now. A lease that has run out is renewed only where the task is still open to them.
         """
         ...
 

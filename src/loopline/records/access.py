@@ -2,15 +2,16 @@
 
 import math
 from datetime import datetime
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
 from loopline.errors import InvalidRecord
 from loopline.records.ids import LoopName
 
-Scope = Literal["predict", "capture", "control", "read"]
-"""Ask the models; report predictions and outcomes; change anything; look at anything but the sealed reserve."""
+Scope = Literal["predict", "capture", "control", "read", "annotate", "adjudicate", "lead"]
+"""Ask the models; report predictions and outcomes; change anything; look at anything but the sealed reserve; answer
+tasks; settle them; look after people, tasks and guideline."""
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,9 +33,7 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if not self.scopes or len(set(self.scopes)) < len(self.scopes):
             found = f"scopes {list(self.scopes)}"
-            raise InvalidRecord(
-                f"key {self.id}", found=found, expected="one or more of predict, capture, control, read"
-            )
+            raise InvalidRecord(f"key {self.id}", found=found, expected=f"one or more of {', '.join(get_args(Scope))}")
         if not (math.isfinite(self.per_second) and self.per_second >= 0):
             found = f"{self.per_second} requests a second"
             raise InvalidRecord(f"key {self.id}", found=found, expected="a finite number, 0 for any number of them")

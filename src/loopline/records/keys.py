@@ -4,10 +4,13 @@ from loopline.records.access import ApiKey
 from loopline.records.comparison import StrategyComparison
 from loopline.records.cycle import Cadence, Cycle
 from loopline.records.dataset import Anchor, DatasetVersion, Tag
+from loopline.records.decision import Decision
 from loopline.records.evaluation import Verdict
+from loopline.records.guideline import Guideline, Remark
 from loopline.records.label import LabelBatch
 from loopline.records.lineage import Stored
 from loopline.records.model import ModelVersion, RunSpec
+from loopline.records.people import User
 from loopline.records.reserve import ReserveAccess
 from loopline.records.rollout import Rollout, TrafficSplit
 from loopline.records.selection import Selection
@@ -33,6 +36,10 @@ KINDS: dict[type[Stored], str] = {
     ApiKey: "key",
     ReserveAccess: "access",
     StrategyComparison: "comparison",
+    User: "user",
+    Guideline: "guideline",
+    Remark: "remark",
+    Decision: "decision",
 }
 
 
@@ -44,7 +51,7 @@ def key_of_record(record: Stored) -> str:
     '4'
     """
     match record:
-        case ModelVersion() | DatasetVersion() | Tag():
+        case ModelVersion() | DatasetVersion() | Tag() | User():
             return record.name
         case Cycle():
             return f"cycle-{record.number}"
@@ -52,6 +59,10 @@ def key_of_record(record: Stored) -> str:
             return str(record.revision)
         case Standing():
             return record.annotator
+        case Guideline():
+            return str(record.version)
+        case Decision():
+            return record.task
         case Cadence():
             return record.since.isoformat()
         case _:

@@ -16,7 +16,9 @@ class Label(msgspec.Struct, frozen=True, kw_only=True):
     stratum: Stratum
     label: str
     posterior: tuple[float, ...]
-    """One a class, in the order of the loop's labels, summing to 1."""
+    """One a class, in the order of the loop's labels: summing to 1, or each for itself where several may be right."""
+    decided_by: str = ""
+    """The adjudicator whose finding it is; empty: it follows from the answers."""
     annotators: tuple[str, ...]
     """Whose answers count here, sorted; they are the lineage of the label."""
 

@@ -8,10 +8,13 @@ from loopline.records.access import ApiKey
 from loopline.records.comparison import StrategyComparison
 from loopline.records.cycle import Cadence, Cycle
 from loopline.records.dataset import Anchor, DatasetVersion, Tag
+from loopline.records.decision import Decision
 from loopline.records.evaluation import Verdict
+from loopline.records.guideline import Guideline, Remark
 from loopline.records.ids import CommandId, LoopName, TaskId
 from loopline.records.label import LabelBatch
 from loopline.records.model import ModelVersion, RunSpec
+from loopline.records.people import User
 from loopline.records.reserve import Membership, ReserveAccess, Seal
 from loopline.records.rollout import Rollout, TrafficSplit
 from loopline.records.selection import Selection
@@ -37,6 +40,10 @@ Stored = (
     | ApiKey
     | ReserveAccess
     | StrategyComparison
+    | User
+    | Guideline
+    | Remark
+    | Decision
 )
 """Records that the ledger keeps whole, by kind and key."""
 

@@ -98,23 +98,62 @@ class SelectSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AnnotateSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How many people are asked, and how their work is checked."""
+    """What people are asked, how many of them, and how their work is checked."""
 
+    question: str = "single"
+    """What an answer is: ``single``, one of the labels; ``binary``, one of two; ``multiple``, any of them; ``rating``,
+    one of a scale; or the name of an installed kind."""
+    view: str = "auto"
+    """How a sample is shown: ``text``, ``image``, ``table``, ``json``, or the name of an installed view; ``auto``: as
+    its input says, and texts that are JSON as JSON."""
     overlap_min: int = 1
     overlap_max: int = 3
     stop_at: float = 0.95
     """Posterior of the leading label at which no further person is asked."""
+    reserve_min: int = 0
+    """People for a sample that judges models; 0: ``overlap_min``."""
+    reserve_max: int = 0
+    audit_min: int = 0
+    """People for a sample of the audit stream; 0: ``overlap_min``."""
+    audit_max: int = 0
+    prior: str = "model"
+    """Whether the ``model``'s probabilities count as evidence about chosen samples, or ``none``."""
     gold: float = 0.05
     """Share of hidden known tasks after an annotator's first 100 (0.2 before), at least 0.02."""
     gold_file: str = ""
     """JSONL or CSV of known rows; empty: no gold."""
+    wrong: float = 0.3
+    """Share of gold tasks that carry a deliberately wrong suggestion."""
     norm: float = 0.8
     """Accuracy below which an annotator is paused once the evidence is strong."""
     blind: float = 0.10
     """Share of chosen tasks that show no suggestion."""
     lease_seconds: float = 300.0
+    deadline_seconds: float = 0.0
+    """After publishing: labels are derived from what there is, and what is missing is said; 0: people are awaited."""
+    adjudicate: bool = False
+    """Whether a batch waits until a person has settled what its answers leave in doubt."""
+    ambiguous: str = "soft"
+    """What becomes of samples found ambiguous: kept as a ``soft`` label, or ``exclude``d."""
+    skills: tuple[tuple[str, str], ...] = ()
+    """Segment of the traffic -> skill that its samples ask of people."""
+    languages: tuple[tuple[str, str], ...] = ()
+    """Segment of the traffic -> language of its samples."""
+    quota: int = 0
+    """Most answers of one person in a UTC day, where theirs says nothing else; 0: any number."""
     guideline: str = ""
     """Shown beside every task."""
+
+
+class PeopleSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How people sign in, beside by name and password."""
+
+    header: str = ""
+    """The request header in which a proxy names who it has signed in; empty: none is believed."""
+    proxies: tuple[str, ...] = ()
+    """Addresses that may send it."""
+    role: str = "annotator"
+    """Of somebody whom the proxy names and who is not known yet; ``none``: they stay out."""
 
 
 class TrainSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -203,3 +242,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     monitor: MonitorSettings = MonitorSettings()
     cadence: CadenceSettings = CadenceSettings()
     storage: StorageSettings = StorageSettings()
+    people: PeopleSettings = PeopleSettings()

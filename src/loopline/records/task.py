@@ -7,7 +7,8 @@ import msgspec
 
 from loopline.records.ids import Digest, LoopName, PredictionId, TaskId, VersionName
 
-Stratum = Literal["chosen", "audit", "reserve", "gold"]
+Stratum = Literal["chosen", "audit", "reserve", "gold", "relabel"]
+"""Why it is asked: drawn for its worth or by chance, to judge models, to check people, or once more / brought in."""
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,12 +28,24 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     """The model's label, shown beside the task; empty for the blind share and for reserve, audit and gold."""
     suggested_by: VersionName = VersionName("")
     """The version whose suggestion is shown."""
+    withheld: str = ""
+    """What would be suggested, where nothing is shown: how blind answers are told from those that saw it."""
+    prior: tuple[float, ...] = ()
+    """The model's probabilities, one a label; of chosen tasks only, and only where they count."""
     gold: str = ""
     """The known answer of a gold task; empty otherwise; never leaves the server."""
     wanted: int = 1
     """How many people's answers are asked for now; raised while they disagree."""
     priority: int = 0
     """Higher is served first."""
+    skill: str = ""
+    """Asked of who answers it; empty: none."""
+    language: str = ""
+    """That who answers must read; empty: any."""
+    cluster: str = ""
+    """``cycle-3/17``: the group of alike samples that the diversity step put a chosen one into; empty: none."""
+    guideline: int = 0
+    """The version of the guideline under which it was published; 0: there was none."""
 
 
 class Annotation(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,10 +56,15 @@ class Annotation(msgspec.Struct, frozen=True, kw_only=True):
     task: TaskId
     annotator: str
     label: str
-    """One of the loop's labels."""
+    """The answer as the loop's question spells it: a label; of several, a JSON list in the loop's order."""
     at: datetime
     seconds: float
     """From shown to answered."""
+    comment: str = ""
+    is_flagged: bool = False
+    """Its author asks that somebody looks at the task."""
+    is_bulk: bool = False
+    """Given to a whole cluster at once, after a sample of it was checked."""
 
 
 class Skip(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +76,22 @@ class Skip(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
 
 
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """Who asks for how much of what."""
+
+    annotator: str
+    count: int
+    strata: frozenset[Stratum]
+    seconds: float
+    """How long what is given is held."""
+    skills: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    quota: int = 0
+    """Most answers in a UTC day; 0: any number."""
+    like: str = ""
+    """A task whose cluster comes first; empty: no such wish."""
+
+
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """How far one annotator can be relied on, from gold; a paused one gets no tasks and their answers do not count."""
 
@@ -66,6 +100,9 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     state: Literal["active", "paused"]
     gold_seen: int
     gold_right: int
+    peers_seen: int = 0
+    """Answers that were held against what all the others together said, where they were sure."""
+    peers_right: int = 0
     accuracy: float
     """Posterior mean, in [0, 1]."""
     below_norm: float

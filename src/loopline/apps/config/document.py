@@ -17,6 +17,7 @@ from loopline.records.settings import (
     CaptureSettings,
     GateSettings,
     MonitorSettings,
+    PeopleSettings,
     RolloutSettings,
     SelectSettings,
     ServeSettings,
@@ -79,16 +80,32 @@ GRAMMAR: dict[str, dict[str, values.Key]] = {
         ),
     },
     "annotate": {
+        "question": values.text("question", "single, binary, multiple, rating, or an installed kind"),
+        "view": values.text("view", "auto, text, image, table, json, or an installed view"),
         "overlap": values.table(
             min=values.whole("overlap_min", 1, high=99),
             max=values.whole("overlap_max", 1, high=99),
             stop_at=values.number("stop_at", 0.5, 1),
         ),
+        "overlap_reserve": values.table(
+            min=values.whole("reserve_min", 1, high=99), max=values.whole("reserve_max", 1, high=99)
+        ),
+        "overlap_audit": values.table(
+            min=values.whole("audit_min", 1, high=99), max=values.whole("audit_max", 1, high=99)
+        ),
+        "prior": values.choice("prior", "model", "none"),
         "gold": values.number("gold", 0.02, 0.5),
         "gold_file": values.text("gold_file", "a .jsonl or .csv file of rows with known labels"),
+        "wrong": values.number("wrong", 0, 1),
         "norm": values.number("norm", 0, 1),
         "blind": values.number("blind", 0, 1),
         "lease": values.duration("lease_seconds"),
+        "deadline": values.duration("deadline_seconds"),
+        "adjudicate": values.flag("adjudicate"),
+        "ambiguous": values.choice("ambiguous", "soft", "exclude"),
+        "skills": values.words("skills", "a skill"),
+        "languages": values.words("languages", "a language"),
+        "quota": values.whole("quota", 1),
         "guideline": values.text("guideline"),
     },
     "train": {
@@ -128,6 +145,11 @@ GRAMMAR: dict[str, dict[str, values.Key]] = {
     "storage": {
         "state": values.text("state", "sqlite:///FILE or postgresql://USER@HOST/NAME"),
         "objects": values.text("objects", "file:///FOLDER or s3://BUCKET/PREFIX"),
+    },
+    "people": {
+        "header": values.text("header", "the name of a request header", pattern=r"[A-Za-z0-9-]+"),
+        "proxies": values.addresses("proxies"),
+        "role": values.choice("role", "annotator", "viewer", "none"),
     },
 }
 """Section -> key -> what it may hold."""
@@ -211,6 +233,7 @@ def build(fields: Mapping[str, dict[str, Any]], *, folder: Path) -> Settings:
         monitor=MonitorSettings(**fields["monitor"]),
         cadence=CadenceSettings(**fields["cadence"]),
         storage=StorageSettings(**fields["storage"]),
+        people=PeopleSettings(**fields["people"]),
     )
 
 

@@ -4,6 +4,7 @@ import difflib
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from ipaddress import ip_network
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -204,6 +205,30 @@ def names(field: str, *options: str, least: int = 1) -> Key:
         return {field: tuple(found)}
 
     return Key(f"a list of distinct names out of {', '.join(options)}", read)
+
+
+def words(field: str, what: str) -> Key:
+    """A table of words by segment of the traffic."""
+
+    def read(found: Any) -> Mapping[str, object]:
+        if not isinstance(found, dict) or not found:
+            raise ValueError
+        if not all(isinstance(word, str) and word for word in found.values()):
+            raise ValueError
+        return {field: tuple(sorted(found.items()))}
+
+    return Key(f'{{ "SEGMENT" = "{what}" }}, one or more', read)
+
+
+def addresses(field: str) -> Key:
+    """A list of IP addresses or networks."""
+
+    def read(found: Any) -> Mapping[str, object]:
+        if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+            raise ValueError
+        return {field: tuple(str(ip_network(one)) for one in found)}
+
+    return Key('a list of addresses or networks, such as "127.0.0.1" or "10.0.0.0/8"', read)
 
 
 RULE: Mapping[str, tuple[str, type]] = {
