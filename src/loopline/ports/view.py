@@ -27,7 +27,8 @@ class View(Protocol):
         ...
 
     def shown(self, inputs: bytes, *, signature: Signature, usual: Sequence[Usual], address: str) -> Shown:
-        """What the page draws from; ``address``: where the inputs' own bytes can be fetched. Never raises on odd input:
-        what cannot be read is shown as text that says so.
+        """What the page draws from; ``address``: where the inputs' own bytes can be fetched.
+
+        Never raises on odd input: what cannot be read is shown as text that says so.
         """
         ...
