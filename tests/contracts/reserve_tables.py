@@ -8,7 +8,6 @@ from sqlalchemy.exc import DBAPIError
 from loopline.adapters.sql.codec import SCHEMA_VERSION, encode
 from loopline.adapters.sql.database import writing
 from loopline.adapters.sql.ledger import SqlLedger
-from loopline.adapters.sql.publishing import store_task
 from loopline.adapters.sql.roles import SqlRoleBook
 from loopline.adapters.sql.tables import RECORD
 from loopline.records.ids import LoopName
@@ -36,6 +35,10 @@ CROSSINGS = {
     "a third role": "INSERT INTO sample_role (loop, content, role) VALUES ('sentiment', 'new', 'both')",
 }
 """``:r`` judges, ``:a`` was selected and learned."""
+TASK_OF_BEFORE = text(
+    "INSERT INTO task (id, loop, cycle, stratum, content, priority, wanted, answers, body) "
+    "VALUES (:id, :loop, 1, :stratum, :content, 0, 1, 0, :body)"
+)
 ON_SQLITE = {
     "replace it": ROLE.replace("INSERT", "INSERT OR REPLACE"),
     "update or replace it": "UPDATE OR REPLACE sample_role SET content = :r WHERE content = :a",
@@ -83,9 +86,10 @@ def write_as_before(connection: Connection) -> None:
         row = {"loop": record.loop, "kind": KINDS[type(record)], "key": key_of_record(record), "state": ""}
         order = {"sequence": 1, "position": place, "updated": 1, "schema_version": SCHEMA_VERSION}
         connection.execute(insert(RECORD).values(**row, **order, body=encode(record)))
-    for name in ("r", "x", "asked"):
-        store_task(connection, one.task(f"t-{name}", name, stratum="reserve"))
-    store_task(connection, one.task("t-gold", "gold", stratum="gold"))
+    for name in ("r", "x", "asked", "gold"):
+        stratum = "gold" if name == "gold" else "reserve"
+        row = {"id": f"t-{name}", "loop": one.LOOP, "content": content(name), "stratum": stratum, "body": b"{}"}
+        connection.execute(TASK_OF_BEFORE, row)
 
 
 def check_after(engine: Engine) -> None:

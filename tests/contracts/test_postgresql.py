@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, create_engine, make_url, text
+from tests.contracts.audit_tables import CHANGES, is_let_through
+from tests.contracts.older_queues import OLDER, check_queue, write_at
 from tests.contracts.reserve_tables import CROSSINGS, check_after, crossed, settled, write_as_before
 
 from loopline.adapters.sql.answers import SqlAnswerBook
+from loopline.adapters.sql.audit import SqlAuditLog
 from loopline.adapters.sql.database import HEAD, open_database, reading, writing
 from loopline.adapters.sql.ledger import SqlLedger
 from loopline.adapters.sql.manifest import SqlManifest
@@ -21,14 +24,18 @@ from loopline.adapters.sql.outcomes import SqlOutcomes
 from loopline.adapters.sql.queue import SqlTaskQueue
 from loopline.adapters.sql.roles import SqlRoleBook
 from loopline.adapters.sql.tables import METADATA
+from loopline.adapters.sql.work import SqlWorkLog
 from loopline.errors import Unavailable
 from loopline.testing import factories as one
+from loopline.testing.audit_log import AuditLogContract, act
 from loopline.testing.ledger import LedgerContract
 from loopline.testing.manifest import ManifestContract
 from loopline.testing.offsets import OffsetsContract
 from loopline.testing.outcome_book import OutcomeBookContract
 from loopline.testing.role_book import Registry, RoleBookContract, contents
+from loopline.testing.task_holding import HoldingContract
 from loopline.testing.task_queue import AnswersContract, Desk, TaskQueueContract
+from loopline.testing.work_log import WorkLogContract
 
 pytest.importorskip("psycopg", reason="the PostgreSQL driver psycopg is not installed")
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
@@ -97,6 +104,18 @@ class TestPostgresqlRoles(OnPostgresql, RoleBookContract):
         assert roles.members(one.LOOP, version=9) == contents("a")
 
 
+class TestPostgresqlAuditLog(OnPostgresql, AuditLogContract):
+    def make(self) -> SqlAuditLog:
+        return SqlAuditLog(self.empty())
+
+    @pytest.mark.parametrize("way", CHANGES)
+    def test_no_statement_changes_what_was_written(self, way: str) -> None:
+        audit = self.make()
+        audit.write((act(1), act(2)))
+        assert not is_let_through(self.engine, CHANGES[way])
+        assert audit.read(one.LOOP, newest=9) == (act(2), act(1))
+
+
 class TestPostgresqlManifest(OnPostgresql, ManifestContract):
     def make(self) -> SqlManifest:
         return SqlManifest(self.empty())
@@ -115,10 +134,12 @@ class TestPostgresqlOutcomes(OnPostgresql, OutcomeBookContract):
         return SqlOutcomes(self.empty())
 
 
-class TestPostgresqlTaskQueue(OnPostgresql, TaskQueueContract, AnswersContract):
+class TestPostgresqlTaskQueue(OnPostgresql, TaskQueueContract, AnswersContract, HoldingContract, WorkLogContract):
     def make(self) -> Desk:
         engine = self.empty()
-        return Desk(ledger=SqlLedger(engine), queue=SqlTaskQueue(engine), book=SqlAnswerBook(engine))
+        return Desk(
+            ledger=SqlLedger(engine), queue=SqlTaskQueue(engine), book=SqlAnswerBook(engine), work=SqlWorkLog(engine)
+        )
 
     def test_a_reader_sees_one_state_while_others_write(self) -> None:
         desk, count = self.make(), text("SELECT count(*) FROM task")
@@ -133,7 +154,8 @@ class TestPostgresqlTaskQueue(OnPostgresql, TaskQueueContract, AnswersContract):
         handed: list[tuple[str, str]] = []
 
         def claim_all(person: str) -> None:
-            while names := desk.claim(person, count=2):
+            while names := desk.claim(person, count=3)[:2]:
+                desk.hold(person, *names)
                 handed.extend((person, name) for name in names)
                 for name in names:
                     desk.say(person, name)
@@ -165,6 +187,20 @@ def test_what_a_running_loop_has_stored_is_registered(database: Engine, server: 
     before.dispose()
     engine = open_database(url)
     check_after(engine)
+    engine.dispose()
+
+
+@pytest.mark.parametrize("revision", OLDER)
+def test_a_queue_of_an_older_schema_goes_on(database: Engine, server: str, revision: str) -> None:
+    with database.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT").execute(text(f"CREATE DATABASE queue{revision}"))
+    url = make_url(server).set(database=f"queue{revision}").render_as_string(hide_password=False)
+    before = create_engine(url)
+    with before.begin() as connection:
+        write_at(connection, revision)
+    before.dispose()
+    engine = open_database(url)
+    check_queue(engine)
     engine.dispose()
 
 

@@ -32,7 +32,10 @@ SPELLED: dict[str, tuple[str, ...]] = {
     "select.when": ("every_seconds", "volume"),
     "select.quota": ("quota_by", "quota_share"),
     "annotate.overlap": ("overlap_min", "overlap_max", "stop_at"),
+    "annotate.overlap_reserve": ("reserve_min", "reserve_max"),
+    "annotate.overlap_audit": ("audit_min", "audit_max"),
     "annotate.lease": ("lease_seconds",),
+    "annotate.deadline": ("deadline_seconds",),
     "train.timeout": ("seconds",),
     "gate.anchor": ("anchor_file",),
     "rollout.horizon": ("horizon_seconds",),
@@ -57,6 +60,8 @@ MEANINGS = {
     "select.budget": "Samples that a cycle chooses. Reserve and gold tasks come on top of it.",
     "annotate.overlap": "How many people are asked about a sample, at least and at most; no further one is asked once "
     "the posterior of the leading label reaches `stop_at`.",
+    "annotate.overlap_reserve": "As `overlap`, of samples that judge models; what is not written is as there.",
+    "annotate.overlap_audit": "As `overlap`, of samples of the audit stream; what is not written is as there.",
     "annotate.lease": "How long a claimed task is kept for its annotator.",
     "train.memory_mb": "Address space granted to a training run; 0: no limit.",
     "train.timeout": "Wall time granted to a training run.",
@@ -105,7 +110,9 @@ def told() -> dict[tuple[str, str], str]:
 
 def spoken(value: object, *, key: Key) -> str:
     """A default as ``loop.toml`` would spell it, in backquotes."""
-    if value == "" or (value == 0 and "from 1" in key.allowed):
+    if value == "" or (value == 0 and ("from 1" in key.allowed or "duration" in key.allowed)):
+        return NONE
+    if value == () and "SEGMENT" in key.allowed:
         return NONE
     if "duration" in key.allowed and isinstance(value, float | int):
         unit = next(unit for unit, size in reversed(UNITS.items()) if value % size == 0)
@@ -130,6 +137,8 @@ def default_of(section: str, name: str, key: Key) -> str:
     held: dict[str, Any] = {field: getattr(kind_of(section)(), field) for field in fields_of(section, name)}
     if place == "select.when":
         return f'`["every {held["every_seconds"] / 3_600:g}h", "volume {held["volume"]}"]`'
+    if not any(held.values()) and len(held) > 1 and "min" in key.allowed:
+        return NONE
     if len(held) > 1:
         parts = {field.removeprefix(f"{name}_"): value for field, value in held.items()}
         return f"`{show({part: listed(value) for part, value in parts.items()})}`"

@@ -8,9 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
-from loopline.apps.http.control import make_control
-from loopline.apps.http.dispatch import make_dispatch
+from loopline.apps.http.control import Doors, make_control
+from loopline.apps.http.dispatch import Lodge, make_dispatch
 from loopline.apps.http.identity import Identity
+from loopline.apps.http.reception import Reception
 from loopline.testing import story
 from loopline.testing.rooms import Rooms, StoredConsole, rooms
 
@@ -35,9 +36,9 @@ def told() -> Rooms:
 
 def talker(house: Rooms) -> Callable[[Talk], Any]:
     """Holds a conversation with the whole application over this house."""
-    identity = Identity(token=house.token, secret=house.secret)
-    control = make_control(house, StoredConsole(house))
-    app = make_dispatch(control=control, inference=inference, identity=identity)
+    people = Reception(house, identity=Identity(token=house.token, secret=house.secret))
+    control = make_control(house, StoredConsole(house), doors=Doors(people=people))
+    app = make_dispatch(control=control, inference=inference, identity=people.identity, lodge=Lodge(people=people))
 
     def run(conversation: Talk) -> Any:
         async def whole() -> Any:

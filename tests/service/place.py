@@ -17,7 +17,7 @@ from loopline.adapters.memory.ledger import MemoryLedger
 from loopline.apps.access import Keys, keep, mint
 from loopline.apps.http.admission import Admission
 from loopline.apps.http.crew import Crew
-from loopline.apps.http.dispatch import make_dispatch
+from loopline.apps.http.dispatch import Lodge, make_dispatch
 from loopline.apps.http.endpoint import Endpoint
 from loopline.apps.http.identity import Identity
 from loopline.apps.http.inference import make_inference
@@ -56,8 +56,7 @@ class Place:
             control=self._control,
             inference=make_inference(self.endpoint, crew=self.crew, load=print, unload=print),
             identity=identity,
-            keys=self.keys,
-            meter=self.meter,
+            lodge=Lodge(keys=self.keys, meter=self.meter),
         )
 
         async def application(scope: Any, receive: Any, send: Any) -> None:

@@ -16,12 +16,13 @@ def claim(ask, count=3, annotator="ana"):
 
 def test_claimed_tasks_reveal_neither_stratum_nor_gold_nor_others(work):
     answer = claim(work, count=50).json()
-    assert set(answer) == {"tasks", "paused", "lease_seconds", "answered"}
+    assert set(answer) == {"tasks", "paused", "lease_seconds", "answered", "quota_left"}
     assert (answer["paused"], answer["lease_seconds"], answer["answered"]) == ("", 300.0, 0)
     assert len(answer["tasks"]) == 50
     for task in answer["tasks"]:
-        assert set(task) == {"id", "input", "row", "labels", "suggestion"}
-        assert (task["input"], task["labels"]) == ("text", ["negative", "neutral", "positive"])
+        assert set(task) == {"id", "question", "view", "suggestion", "language", "guideline"}
+        assert task["question"] == {"kind": "single", "labels": ["negative", "neutral", "positive"], "text": ""}
+        assert set(task["view"]) == {"kind", "text", "language"}
         assert task["suggestion"] is None or set(task["suggestion"]) == {"label", "model"}
     assert {task["suggestion"] is None for task in answer["tasks"]} == {True, False}
 
@@ -31,7 +32,7 @@ def test_gold_looks_like_any_other_task(empty, look):
     plain = make.task("t1", "plain text")
     empty.ledger.commit(make.entry("e", make.cycle(1, phase="published"), tasks=(gold, plain)))
     tasks = claim(look, 20).json()["tasks"]
-    assert {task["row"] for task in tasks} == {"gold text", "plain text"}
+    assert {task["view"]["text"] for task in tasks} == {"gold text", "plain text"}
     assert len({frozenset(task) for task in tasks}) == 1
     assert all(task["suggestion"] is None for task in tasks)
 
@@ -74,6 +75,7 @@ def test_a_skipped_task_does_not_come_back(work):
     assert task["id"] not in {other["id"] for other in claim(work, 50).json()["tasks"]}
 
 
+ANSWER = "annotation a of task t3-000"
 SECONDS = "expected a finite number of 0 or more"
 LABELS = "expected one of negative, neutral, positive"
 
@@ -81,8 +83,8 @@ LABELS = "expected one of negative, neutral, positive"
 @pytest.mark.parametrize(
     ("answer", "sentence"),
     [
-        ({"id": "a", "task": "t3-000", "label": "great"}, f"annotation a: label 'great', {LABELS}"),
-        ({"id": "a", "task": "t3-000", "label": "neutral", "seconds": -1}, f"annotation a: -1.0 seconds, {SECONDS}"),
+        ({"id": "a", "task": "t3-000", "label": "great"}, f"{ANSWER}: label 'great', {LABELS}"),
+        ({"id": "a", "task": "t3-000", "label": "neutral", "seconds": -1}, f"{ANSWER}: -1.0 seconds, {SECONDS}"),
         ({"id": "", "task": "t3-000", "label": "neutral"}, "annotation id: 0 characters, expected 1 to 128"),
         ({"id": "a" * 129, "task": "t", "label": "neutral"}, "annotation id: 129 characters, expected 1 to 128"),
         ({"id": "a", "task": "t" * 129, "label": "neutral"}, "task id: 129 characters, expected 1 to 128"),
@@ -107,7 +109,7 @@ def test_a_name_that_cannot_be_one_is_refused(ask, name):
         (b'{"annotator": "ana", "count": "3"}', "request: count: found a text, expected a whole number"),
         (b'{"annotator": null}', "request: annotator: found null, expected a text"),
         (b'{"annotator": "ana", "cuont": 3}', "unknown field `cuont`"),
-        (b'{"count": 3}', "missing required field `annotator`"),
+        (b'{"count": 3}', "annotator: '' (0 characters), expected 1 to 64"),
         (b'{"annotator": "ana", "count": 0}', "count: 0, expected 1 to 50"),
         (b'{"annotator": "ana", "count": 51}', "count: 51, expected 1 to 50"),
         (b"{nonsense", "malformed"),

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.service
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-PAGES = ("serving", "capture", "log", "selection")
+PAGES = ("serving", "capture", "log", "selection", "questions", "people", "annotation")
 BLOCK = re.compile(r"^(?:<!-- (?P<mark>[\w.]+) -->\n)?```(?P<kind>\w*)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
 SHOWN_AT = re.compile(r"(localhost|127\.0\.0\.1):8686")
 BIN = Path(sys.executable).parent
@@ -88,7 +88,7 @@ def running(page: str, home: Path) -> Iterator[Server]:
         process = subprocess.Popen(command, cwd=home, env=environment(), stdout=out, stderr=out)
     try:
         deadline = time.monotonic() + PATIENCE
-        while "Loopline serves" not in (told := (home / "up.log").read_text()):
+        while "Loopline serves" not in (told := (home / "up.log").read_text()) or not answers(port):
             assert process.poll() is None, told
             assert time.monotonic() < deadline, told
             time.sleep(0.05)
@@ -96,6 +96,12 @@ def running(page: str, home: Path) -> Iterator[Server]:
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(PATIENCE)
+
+
+def answers(port: int) -> bool:
+    """Whether somebody listens there."""
+    with socket.socket() as knock:
+        return knock.connect_ex(("127.0.0.1", port)) == 0
 
 
 def environment(token: str = "") -> dict[str, str]:

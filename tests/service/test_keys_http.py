@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families as families
 
 from loopline.adapters.files.objects import FileObjects
 from loopline.apps.access import SCOPES, Keys
-from loopline.apps.http.dispatch import make_dispatch
+from loopline.apps.http.dispatch import Lodge, make_dispatch
 from loopline.apps.http.errors import HANDLERS
 from loopline.apps.http.identity import Identity
 from loopline.apps.http.keys import key_routes
@@ -61,8 +61,7 @@ class Server:
             control=Litestar(routes, exception_handlers=HANDLERS, logging_config=None),
             inference=inference,
             identity=Identity(token=self.house.token, secret=self.house.secret),
-            keys=keys,
-            meter=self.meter,
+            lodge=Lodge(keys=keys, meter=self.meter),
         )
 
     def ask(self, method, path, *, shown="the-token", app=None, **request):
@@ -149,7 +148,10 @@ def test_nobody_gives_a_key_more_than_they_have(server):
     made = server.made("control", "predict")
     answer = server.ask("POST", "/api/keys", shown=made["secret"], json=NEW | {"scopes": ["predict", "read"]})
     assert answer.status_code == 403
-    assert error_of(answer) == "request: scope read asked for, expected one that you have: predict, control"
+    assert (
+        error_of(answer)
+        == "request: scope read asked for, expected one that you have: predict, control, annotate, adjudicate, lead"
+    )
     own = server.ask("POST", "/api/keys", shown=made["secret"], json=NEW | {"scopes": ["predict", "control"]})
     assert own.status_code == 201
     assert len(server.house.ledger.all(ApiKey, make.LOOP)) == 2

@@ -5,12 +5,41 @@ export interface Suggestion {
   readonly model: string;
 }
 
+export interface Asked {
+  /** `single`, `binary`, `multiple`, `rating`, or the name of an installed kind, which is asked as `single`. */
+  readonly kind: string;
+  readonly labels: readonly string[];
+  readonly text: string;
+}
+
+export interface TableRow {
+  readonly name: string;
+  readonly value: number;
+  readonly low: number | null;
+  readonly high: number | null;
+  readonly is_unusual: boolean;
+}
+
+/** What the view of this `kind` draws from; one that is installed names the module that draws it. */
+export interface Shown {
+  readonly kind: string;
+  readonly script?: string;
+  readonly text?: string;
+  readonly language?: string;
+  readonly src?: string;
+  readonly bytes?: number;
+  readonly alt?: string;
+  readonly rows?: readonly TableRow[];
+  readonly value?: unknown;
+}
+
 export interface Task {
   readonly id: string;
-  readonly input: "text" | "tabular";
-  readonly row: string | readonly number[];
-  readonly labels: readonly string[];
+  readonly question: Asked;
+  readonly view: Shown;
   readonly suggestion: Suggestion | null;
+  readonly language?: string;
+  readonly guideline?: number;
 }
 
 export interface Claimed {
@@ -18,13 +47,44 @@ export interface Claimed {
   readonly paused: string;
   readonly lease_seconds: number;
   readonly answered: number;
+  readonly quota_left?: number | null;
 }
 
 export interface Answer {
   readonly id: string;
   readonly task: string;
-  readonly label: string;
+  readonly label?: string;
+  readonly labels?: readonly string[];
   readonly seconds: number;
+  readonly comment?: string;
+  readonly is_flagged?: boolean;
+}
+
+export interface Pass {
+  readonly id: string;
+  readonly task: string;
+  readonly reason: string;
+  readonly comment?: string;
+}
+
+export interface Me {
+  readonly name: string;
+  readonly roles: readonly string[];
+  readonly language?: string;
+  readonly answered: number;
+  readonly today: number;
+  readonly quota: number;
+  readonly days: readonly { readonly date: string; readonly answers: number }[];
+  readonly agreement: { readonly share: number; readonly n: number; readonly low: number; readonly high: number } | null;
+  readonly pace_seconds: number | null;
+  readonly left: { readonly tasks: number; readonly seconds: number | null };
+}
+
+export interface Guideline {
+  readonly version: number;
+  readonly text: string;
+  readonly examples: readonly { readonly text: string; readonly label: string; readonly why?: string }[];
+  readonly at?: string | null;
 }
 
 /** The server said no, in words. Anything else that goes wrong is a network failure. */
@@ -40,30 +100,40 @@ export class Refused extends Error {
 /** Whether the server has judged what was sent, and would judge it the same again: it is malformed, unknown or too late.
     Any other failure (signed out, called by a wrong name, broken, away) is about the way there and worth another try. */
 export function isFinal(error: unknown): error is Refused {
-  return error instanceof Refused && [400, 404, 409].includes(error.status);
+  return error instanceof Refused && [400, 404, 409, 413, 422].includes(error.status);
 }
 
-async function post<T>(path: string, body: unknown): Promise<T> {
-  const answer = await fetch(path, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify(body),
-    keepalive: true,
-  });
+/** Characters of a body that the browser still sends when the page is left; it keeps no more than 64 KiB in all. */
+const OUTLIVES = 16_000;
+
+export async function ask<T>(path: string, body?: unknown): Promise<T> {
+  const order: RequestInit = body === undefined ? {} : { method: "POST", body: JSON.stringify(body) };
+  const headers = { "content-type": "application/json", accept: "application/json" };
+  const isSmall = typeof order.body === "string" && order.body.length < OUTLIVES;
+  const answer = await fetch(path, { ...order, headers, keepalive: isSmall, redirect: "error" });
   if (answer.ok) return (await answer.json()) as T;
-  if (answer.status === 401) location.assign(`/sign-in?next=${encodeURIComponent(location.pathname)}`);
   if (answer.status >= 500) throw new Error(`${path}: ${answer.status}`);
   const said = (await answer.json().catch(() => ({}))) as { error?: string };
   throw new Refused(answer.status, said.error ?? `${path}: ${answer.status}`);
 }
 
-export const claim = (annotator: string, count: number): Promise<Claimed> => post("/api/claim", { annotator, count });
+/** The calls of one annotator; who has signed in by name needs none in the body. */
+export class Desk {
+  constructor(private readonly annotator: string) {}
 
-export const submit = (annotator: string, annotations: readonly Answer[]): Promise<{ accepted: number }> =>
-  post("/api/annotations", { annotator, annotations });
+  post<T>(path: string, body: object): Promise<T> {
+    return ask(path, this.annotator ? { annotator: this.annotator, ...body } : body);
+  }
 
-export const skip = (annotator: string, task: string, reason: string): Promise<unknown> =>
-  post("/api/skip", { annotator, task, reason });
+  claim(count: number, like = ""): Promise<Claimed> {
+    return this.post("/api/claim", like ? { count, like } : { count });
+  }
 
-export const undo = (annotator: string, annotation: string): Promise<{ task: Task }> =>
-  post("/api/undo", { annotator, annotation });
+  hold(tasks: readonly string[]): Promise<{ held: number }> {
+    return this.post("/api/hold", { tasks });
+  }
+
+  me(): Promise<Me> {
+    return ask(this.annotator ? `/api/me?annotator=${encodeURIComponent(this.annotator)}` : "/api/me");
+  }
+}

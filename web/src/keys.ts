@@ -25,6 +25,12 @@ export function isShortcut(event: KeyboardEvent): boolean {
   return !(target instanceof HTMLElement && target.closest("input, select, textarea, [contenteditable]"));
 }
 
+/** Enter on a button or link is for that; on a label of several, it submits what is chosen. */
+export function isOnControl(event: KeyboardEvent): boolean {
+  const target = event.target;
+  return target instanceof HTMLElement && target.closest("a, button, summary") !== null && !target.closest("#labels");
+}
+
 /** While a task is shown every letter may be a label: going to a page by `g` and a letter rests, and is not listed. */
 export function restGoing(on: boolean): void {
   isResting = on;

@@ -1,19 +1,22 @@
 """Samples become tasks: what a person is asked, and what they are shown beside it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
+import numpy as np
 from blake3 import blake3
+from msgspec import structs
+from numpy.typing import NDArray
 
 from loopline.errors import InvalidRecord, NotFound
 from loopline.records.cycle import Cycle
 from loopline.records.dataset import LabelledRow
 from loopline.records.ids import Digest, PredictionId, TaskId, VersionName
 from loopline.records.selection import Selection
-from loopline.records.settings import Settings
-from loopline.records.signature import Signature
+from loopline.records.settings import AnnotateSettings, Settings
 from loopline.records.task import Stratum, Task
 
-AWAITED = frozenset[Stratum]({"chosen", "audit", "reserve"})
+AWAITED = frozenset[Stratum]({"chosen", "audit", "reserve", "relabel"})
 """Whose answers a cycle waits for."""
 HIDDEN = frozenset[Stratum]({"gold"})
 RESERVE_TIMES = 3
@@ -22,6 +25,10 @@ FRESH = 200_000
 """Latest rows of a window whose sealed part a cycle asks about: the reserve measures the world as it is."""
 RESERVE_LEAST = 30
 """But about so many in any case: the gate cannot judge on less."""
+RANKS = 4
+"""Steps of priority: the first quarter of the draw is served first, with a quarter of what is drawn by chance."""
+Spell = Callable[[str], str]
+"""How the loop's question spells a label as an answer; empty where it is none."""
 
 
 def task_id(cycle: Cycle, content: Digest) -> TaskId:
@@ -38,34 +45,96 @@ def is_blind(task: TaskId, *, share: float) -> bool:
     >>> is_blind(TaskId("any"), share=0.0), is_blind(TaskId("any"), share=1.0)
     (False, True)
     """
-    return int.from_bytes(blake3(b"blind/" + task.encode()).digest(length=6), "big") < share * 2**48
+    return _chance("blind", task) < share
 
 
-def of_candidates(
-    selection: Selection, inputs: Mapping[PredictionId, bytes], *, cycle: Cycle, settings: Settings
-) -> tuple[Task, ...]:
+def nowhere(_sample: PredictionId) -> str:
+    """No named part of the traffic."""
+    return ""
+
+
+class Ground(NamedTuple):
+    """What all tasks of a batch share."""
+
+    cycle: Cycle
+    settings: Settings
+    model: VersionName
+    """Whose labels are suggested."""
+    spell: Spell
+    guideline: int = 0
+    """The version that holds now; 0: there is none."""
+    segment_of: Callable[[PredictionId], str] = nowhere
+    """The part of the traffic that a sealed sample is of."""
+
+
+class PoolRow(NamedTuple):
+    """What the log's pool holds of a candidate."""
+
+    inputs: bytes
+    probabilities: tuple[float, ...] = ()
+
+
+def pooled(
+    names: NDArray[np.object_], inputs: NDArray[np.object_], probabilities: NDArray[np.float32]
+) -> dict[PredictionId, PoolRow]:
+    """Rows of the pool by id, from its columns of equal length."""
+    columns = zip(names.tolist(), inputs.tolist(), probabilities.astype(np.float64).tolist(), strict=True)
+    return {name: PoolRow(row, tuple(p)) for name, row, p in columns}
+
+
+def spelling(canonical: Callable[[str | Sequence[str]], str]) -> Spell:
+    """How a question spells a label: as it is, or as the only one of a list; empty where it is no answer."""
+
+    def spell(label: str) -> str:
+        for answer in (label, [label]):
+            try:
+                return canonical(answer)
+            except InvalidRecord:
+                continue
+        return ""
+
+    return spell
+
+
+def bounds(stratum: Stratum, *, rules: AnnotateSettings) -> tuple[int, int]:
+    """The fewest and the most people that a sample of this stratum is asked of.
+
+    >>> bounds("reserve", rules=AnnotateSettings(reserve_min=3)), bounds("chosen", rules=AnnotateSettings())
+    ((3, 3), (1, 3))
+    """
+    own = {"reserve": (rules.reserve_min, rules.reserve_max), "audit": (rules.audit_min, rules.audit_max)}
+    least, most = own.get(stratum, (0, 0))
+    least = least or rules.overlap_min
+    return least, max(least, most or rules.overlap_max)
+
+
+def of_candidates(selection: Selection, rows: Mapping[PredictionId, PoolRow], *, ground: Ground) -> tuple[Task, ...]:
     """One task a candidate; chosen ones show the model's label, but for the blind share; audit ones never do.
 
-    Raises NotFound for a candidate that is not among ``inputs``.
+    Raises NotFound for a candidate that is not among ``rows``.
     """
-    tasks = []
+    rules, tasks = ground.settings.annotate, []
+    chosen = [c.order for c in selection.candidates if c.draw == "chosen"]
+    rank = {order: place for place, order in enumerate(sorted(chosen))}
     for candidate in selection.candidates:
-        if candidate.prediction not in inputs:
+        if candidate.prediction not in rows:
             raise NotFound("pool row of candidate", candidate.prediction)
-        name = task_id(cycle, candidate.content)
-        is_shown = candidate.draw == "chosen" and not is_blind(name, share=settings.annotate.blind)
+        name, row = task_id(ground.cycle, candidate.content), rows[candidate.prediction]
+        is_chosen, said = candidate.draw == "chosen", ground.spell(candidate.predicted)
+        is_shown = is_chosen and said != "" and not is_blind(name, share=rules.blind)
+        counts = is_chosen and rules.prior == "model" and said == candidate.predicted
+        made = _unaided(candidate.prediction, row.inputs, candidate.draw, ground=ground, segment=candidate.segment)
         tasks.append(
-            Task(
-                id=name,
-                loop=cycle.loop,
-                cycle=cycle.number,
-                sample=candidate.prediction,
-                content=candidate.content,
-                stratum=candidate.draw,
-                inputs=inputs[candidate.prediction],
-                suggestion=candidate.predicted if is_shown else "",
-                suggested_by=selection.model if is_shown else VersionName(""),
-                wanted=settings.annotate.overlap_min,
+            structs.replace(
+                made,
+                suggestion=said if is_shown else "",
+                suggested_by=ground.model if is_shown else VersionName(""),
+                withheld="" if is_shown else said,
+                prior=row.probabilities if counts else (),
+                priority=RANKS - 1 - rank[candidate.order] * RANKS // len(chosen) if is_chosen else made.priority,
+                cluster=f"cycle-{ground.cycle.number}/{candidate.cluster}"
+                if is_chosen and candidate.cluster >= 0
+                else "",
             )
         )
     return tuple(tasks)
@@ -90,24 +159,67 @@ def drawn(rows: Mapping[PredictionId, bytes], *, seed: int, budget: int) -> dict
     return {of_content[row]: row for row in sorted(order, key=order.__getitem__)[:most]}
 
 
-def of_reserve(samples: Mapping[PredictionId, bytes], *, cycle: Cycle, settings: Settings) -> tuple[Task, ...]:
+def of_reserve(samples: Mapping[PredictionId, bytes], *, ground: Ground) -> tuple[Task, ...]:
     """One task a sealed sample, id -> inputs; none shows a suggestion."""
-    wanted = settings.annotate.overlap_min
-    return tuple(_unaided(name, row, "reserve", cycle=cycle, wanted=wanted) for name, row in samples.items())
+    return tuple(
+        _unaided(name, row, "reserve", ground=ground, segment=ground.segment_of(name)) for name, row in samples.items()
+    )
 
 
-def of_gold(rows: Sequence[LabelledRow], *, cycle: Cycle, signature: Signature) -> tuple[Task, ...]:
-    """One task a gold row, with its known answer; looks like any task without a suggestion.
+def of_gold(rows: Sequence[LabelledRow], *, ground: Ground, is_any_shown: bool) -> tuple[Task, ...]:
+    """One task a gold row, with its known answer; a share of them carry a deliberately wrong suggestion.
 
-    Raises InvalidRecord, naming the row, when its label is none of the loop's.
+    Such a suggestion looks like any of the model's; where no chosen task shows one (``is_any_shown``), neither does
+    gold. The others say in ``withheld`` which wrong one they would carry: how far people follow a suggestion is the
+    difference between the two. Raises InvalidRecord, naming the row, when its label is no answer.
     """
     tasks = []
+    labels, share = ground.settings.signature.labels, ground.settings.annotate.wrong
     for row in rows:
-        if row.label not in signature.labels:
-            allowed = f"one of {', '.join(signature.labels)}"
+        answer = ground.spell(row.label)
+        if not answer:
+            allowed = f"one of {', '.join(labels)}"
             raise InvalidRecord(f"gold row {row.id}", found=f"label {row.label!r}", expected=allowed)
-        tasks.append(_unaided(PredictionId(row.id), row.inputs, "gold", cycle=cycle, gold=row.label))
+        made = _unaided(PredictionId(row.id), row.inputs, "gold", ground=ground)
+        wrong = misleading(made.id, answer, others=tuple(map(ground.spell, labels)))
+        is_shown = is_any_shown and wrong != "" and _chance("wrong", made.id) < share
+        tasks.append(
+            structs.replace(
+                made,
+                gold=answer,
+                wanted=1,
+                suggestion=wrong if is_shown else "",
+                suggested_by=ground.model if is_shown else VersionName(""),
+                withheld="" if is_shown else wrong,
+            )
+        )
     return tuple(tasks)
+
+
+def misleading(task: TaskId, answer: str, *, others: Sequence[str]) -> str:
+    """One of the ``others`` that is not the answer, fixed by a hash of the task; empty where there is none.
+
+    >>> misleading(TaskId("t"), "good", others=("bad", "good"))
+    'bad'
+    """
+    wrong = [other for other in others if other and other != answer]
+    return wrong[int(_chance("which", task) * len(wrong))] if wrong else ""
+
+
+def again_of(tasks: Sequence[Task], *, ground: Ground) -> tuple[Task, ...]:
+    """The same samples, asked about once more in this cycle, among the first: nothing is suggested.
+
+    A sample that judges models is asked about so as well; its label is one of the reserve again.
+    """
+    return tuple(
+        structs.replace(
+            _unaided(task.sample, task.inputs, "relabel", ground=ground),
+            skill=task.skill,
+            language=task.language,
+            priority=max(task.priority, RANKS - 1),
+        )
+        for task in tasks
+    )
 
 
 def once_each(*groups: Sequence[Task]) -> tuple[Task, ...]:
@@ -119,18 +231,25 @@ def once_each(*groups: Sequence[Task]) -> tuple[Task, ...]:
     return tuple(kept[name] for name in sorted(kept))
 
 
-def _unaided(
-    sample: PredictionId, inputs: bytes, stratum: Stratum, *, cycle: Cycle, wanted: int = 1, gold: str = ""
-) -> Task:
-    content = Digest(blake3(inputs).hexdigest())
+def _unaided(sample: PredictionId, inputs: bytes, stratum: Stratum, *, ground: Ground, segment: str = "") -> Task:
+    rules, digest = ground.settings.annotate, Digest(blake3(inputs).hexdigest())
+    name = task_id(ground.cycle, digest)
     return Task(
-        id=task_id(cycle, content),
-        loop=cycle.loop,
-        cycle=cycle.number,
+        id=name,
+        loop=ground.cycle.loop,
+        cycle=ground.cycle.number,
         sample=sample,
-        content=content,
+        content=digest,
         stratum=stratum,
         inputs=inputs,
-        gold=gold,
-        wanted=wanted,
+        wanted=bounds(stratum, rules=rules)[0],
+        priority=int(_chance("turn", name) * RANKS),
+        skill=dict(rules.skills).get(segment, ""),
+        language=dict(rules.languages).get(segment, ""),
+        guideline=ground.guideline,
     )
+
+
+def _chance(what: str, task: TaskId) -> float:
+    """A number in [0, 1), fixed by what it is for and the id."""
+    return int.from_bytes(blake3(f"{what}/{task}".encode()).digest(length=6), "big") / 2**48

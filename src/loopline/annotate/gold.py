@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 import numpy as np
@@ -20,11 +21,11 @@ LEAST_SHARE = 0.02
 FEWEST_ROWS = 20
 """Gold rows that a cycle publishes at least, where there are so many."""
 WINDOW = 200
-"""A person is judged by their latest gold answers, so many of them."""
+"""A person is judged by their latest answers of which something is known, so many of them."""
 SURE = 0.95
 """Posterior probability of being below the norm at which a person is paused."""
 FEWEST_SEEN = 8
-"""Gold answers before anyone is paused."""
+"""Such answers before anyone is paused."""
 
 
 def shares(first: int, count: int, *, settled: float) -> NDArray[np.float64]:
@@ -78,7 +79,7 @@ def rotation(rows: Sequence[LabelledRow], *, cycle: int, tasks: int, settled: fl
 
 
 class Weight(NamedTuple):
-    """What a person's gold answers say about their accuracy."""
+    """What a person's answers of which something is known say about their accuracy."""
 
     accuracy: float
     """Posterior mean, in (0, 1)."""
@@ -87,7 +88,7 @@ class Weight(NamedTuple):
 
 
 def weigh(right: int, seen: int, *, norm: float) -> Weight:
-    """The Beta posterior of an accuracy after ``right`` of ``seen`` gold answers, from the flat prior Beta(1, 1).
+    """The Beta posterior of an accuracy after ``right`` of ``seen`` answers, from the flat prior Beta(1, 1).
 
     Accuracy = (right + 1) / (seen + 2); below norm = I_norm(right + 1, seen - right + 1), the regularised incomplete
     beta function.
@@ -99,29 +100,43 @@ def weigh(right: int, seen: int, *, norm: float) -> Weight:
     return Weight(accuracy=(right + 1) / (seen + 2), below_norm=below)
 
 
-def standing(annotator: str, verdicts: Sequence[bool], *, loop: LoopName, norm: float) -> Standing:
-    """How one person stands after these gold answers, each right or wrong, oldest first; the latest 200 count.
+def standing(
+    annotator: str,
+    gold: Sequence[bool],
+    *,
+    peers: Sequence[bool] = (),
+    loop: LoopName,
+    norm: float,
+    since: datetime | None = None,
+) -> Standing:
+    """How one person stands after these answers, each right or wrong: to gold, and where the others are sure.
 
     Paused once eight were seen and the accuracy lies below the norm with posterior probability 0.95. The rule looks
-    after every gold answer, so its error rates are larger than 0.05 close to the norm; simulated over 60 looks with
-    norm 0.8, a person is paused with probability 0.00 at accuracy 0.95, 0.02 at 0.90, 0.13 at 0.85, 0.25 at 0.80,
-    0.79 at 0.70 and 0.96 at 0.64.
+    after every one, so its error rates are larger than 0.05 close to the norm. Simulated with norm
+    0.8, a person is paused within 60 gold answers with probability 0.00 at accuracy 0.95, 0.02 at 0.90, 0.11 at 0.85,
+    0.28 at 0.80, 0.82 at 0.70 and 0.96 at 0.64. In a batch of 250 tasks that three of five people answer at least, the
+    others of accuracy 0.90, a person answers 123 on which the others are sure, beside 8 of gold: paused by gold alone
+    with probability 0.00, 0.02, 0.02, 0.02, 0.11 and 0.20, by both with 0.00, 0.02, 0.08, 0.29, 0.96 and 1.00.
     """
-    latest = verdicts[-WINDOW:]
-    seen, right = len(latest), sum(latest)
+    seen, right = len(gold) + len(peers), sum(gold) + sum(peers)
     weight = weigh(right, seen, norm=norm)
     is_paused = seen >= FEWEST_SEEN and weight.below_norm >= SURE
     sure = min(0.99, math.floor(weight.below_norm * 100) / 100)  # rounded down: no sentence claims more than is known
+    beside = f" and {sum(peers)} of {len(peers)} on which the others are sure" if peers else ""
     said = (
-        f"{right} of {seen} gold answers right, accuracy {weight.accuracy:.2f}; {sure:.2f} sure it is below {norm:.2f}"
+        f"{sum(gold)} of {len(gold)} gold answers right{beside}, accuracy {weight.accuracy:.2f}; "
+        f"{sure:.2f} sure it is below {norm:.2f}"
     )
     return Standing(
         annotator=annotator,
         loop=loop,
         state="paused" if is_paused else "active",
-        gold_seen=seen,
-        gold_right=right,
+        gold_seen=len(gold),
+        gold_right=sum(gold),
+        peers_seen=len(peers),
+        peers_right=sum(peers),
         accuracy=weight.accuracy,
         below_norm=weight.below_norm,
         reason=f"paused: {said}" if is_paused else said,
+        since=since,
     )

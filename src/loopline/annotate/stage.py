@@ -2,78 +2,79 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 
-from loopline.annotate.assignment import AWAITED, FRESH, HIDDEN, drawn, of_candidates, of_gold, of_reserve, once_each
-from loopline.annotate.gold import mixed, rotation, slots
-from loopline.annotate.labelling import labelled
-from loopline.annotate.reviewing import Reviewed, raised, weighed
+from msgspec import structs
+
+from loopline.annotate.assignment import AWAITED, FRESH, HIDDEN, Ground, pooled
+from loopline.annotate.evidence import Heard, known_of, looked_at
+from loopline.annotate.gold import mixed, slots
+from loopline.annotate.labelling import Method, labelled
+from loopline.annotate.publishing import batch_of
+from loopline.annotate.reviewing import Meetings, Reviewed, Room, nobody, raised, weighed
+from loopline.annotate.rulings import Rulings
 from loopline.ports.prediction_log import Pool, ReserveLog
+from loopline.ports.question import Question
 from loopline.ports.task_queue import AnswerBook, TaskQueue
 from loopline.records.cycle import Cycle
 from loopline.records.dataset import LabelledRow
-from loopline.records.label import LabelBatch
+from loopline.records.ids import TaskId
+from loopline.records.label import Label, LabelBatch
 from loopline.records.selection import Selection
 from loopline.records.settings import Settings
-from loopline.records.task import Standing, Task
+from loopline.records.task import Claim, Standing, Task
 
 
 def publish(  # noqa: PLR0913  stage recipes take their ports by name
-    selection: Selection,
-    *,
-    cycle: Cycle,
-    pool: Pool,
-    reserve: ReserveLog,
-    gold: Sequence[LabelledRow],
-    known: frozenset[str],
-    settings: Settings,
-) -> tuple[Task, ...]:
-    """The tasks of a cycle, by id: its candidates, the fresh reserve rows of its window, and gold.
+    selection: Selection, *, ground: Ground, pool: Pool, reserve: ReserveLog, gold: Sequence[LabelledRow],
+    known: frozenset[str], again: Sequence[Task] = (), there: Sequence[Task] = (),
+) -> tuple[Task, ...]:  # fmt: skip
+    """The tasks of a cycle, by id: what is asked again, fresh reserve rows of its window, its candidates, and gold.
 
-    One task a content: the reserve's before a candidate's, so that what is sealed is not learned. Reserve rows whose
-    content is ``known``, learned or labelled before, are left out; of the others a bounded uniform draw is asked about.
+    Reserve rows whose content is ``known``, learned or labelled before, are left out, and what is ``there`` already.
     """
-    places = [candidate.position for candidate in selection.candidates]  # 0 in a selection of before they were kept
+    cycle, places = ground.cycle, [candidate.position for candidate in selection.candidates]  # 0: not kept, long ago
     rows = pool.at(places) if all(places) else pool.rows(after=selection.after, until=selection.until)
-    inputs = dict(zip(rows.id.tolist(), rows.inputs.tolist(), strict=True))
-    chosen = of_candidates(selection, inputs, cycle=cycle, settings=settings)
     world = reserve.sealed(after=max(cycle.after, cycle.until - FRESH), until=cycle.until)
     sealed = {row.id: row.inputs for row in world if row.content not in known}
-    fresh = of_reserve(drawn(sealed, seed=cycle.seed, budget=cycle.budget), cycle=cycle, settings=settings)
-    turn = rotation(gold, cycle=cycle.number, tasks=len(chosen) + len(fresh), settled=settings.annotate.gold)
-    return once_each(fresh, chosen, of_gold(turn, cycle=cycle, signature=settings.signature))
+    found = pooled(rows.id, rows.inputs, rows.probabilities)
+    tasks = batch_of(selection, rows=found, sealed=sealed, again=again, gold=gold, ground=ground)
+    return tuple(task for task in tasks if task.id not in {one.id for one in there})
 
 
-def claim(  # noqa: PLR0913  stage recipes take their ports by name
-    annotator: str,
-    *,
-    count: int,
-    queue: TaskQueue,
-    book: AnswerBook,
-    settings: Settings,
-    now: datetime,
-    secret: bytes = b"",
+def claim(
+    wish: Claim, *, queue: TaskQueue, book: AnswerBook, settings: Settings, now: datetime, secret: bytes = b""
 ) -> tuple[Task, ...]:
-    """Up to ``count`` tasks leased to this person, with hidden gold where a hash keyed by ``secret`` puts it."""
-    loop, seconds = settings.name, settings.annotate.lease_seconds
-    first, _ = book.answered(loop, annotator)
-    is_gold = slots(annotator, first=first, count=count, settled=settings.annotate.gold, secret=secret).tolist()
-    gold = queue.claim(loop, annotator, count=sum(is_gold), strata=HIDDEN, now=now, seconds=seconds)
-    work = queue.claim(loop, annotator, count=count - len(gold), strata=AWAITED, now=now, seconds=seconds)
-    return mixed(work, gold, is_gold)
+    """Up to ``wish.count`` tasks of any stratum, with hidden gold where a hash keyed by ``secret`` puts it."""
+    (first, _), share = book.answered(settings.name, wish.annotator), settings.annotate.gold
+    is_gold = slots(wish.annotator, first=first, count=wish.count, settled=share, secret=secret).tolist()
+    hidden = structs.replace(wish, count=sum(is_gold), strata=HIDDEN)
+    gold = queue.claim(hidden, loop=settings.name, now=now)
+    awaited = structs.replace(wish, count=wish.count - len(gold), strata=AWAITED)
+    return mixed(queue.claim(awaited, loop=settings.name, now=now), gold, is_gold)
 
 
-def review(
-    cycle: Cycle, *, book: AnswerBook, standings: tuple[Standing, ...], settings: Settings, now: datetime
-) -> Reviewed:
-    """Whom the gold answers pause, and which tasks of the cycle need more people, or wait for fewer."""
-    changed = weighed(book.gold_answers(settings.name), before=standings, settings=settings)
+def review(  # noqa: PLR0913  stage recipes take their ports by name
+    cycle: Cycle, *, book: AnswerBook, question: Question, standings: tuple[Standing, ...], settings: Settings,
+    now: datetime, met: Meetings = nobody, settled: frozenset[TaskId] = frozenset(),
+) -> Reviewed:  # fmt: skip
+    """Whom gold and the others' answers pause, and which tasks of the cycle need more people, or wait for fewer."""
+    sure = partial(question.sure, labels=settings.signature.labels)
+    before = [Heard(*book.answers(settings.name, cycle=number)) for number in looked_at(cycle)]
+    gold = book.gold_answers(settings.name)
+    verdicts = known_of(gold, before, standings=standings, sure=sure, settings=settings)
+    changed = weighed(verdicts, before=standings, settings=settings)
     latest = tuple({s.annotator: s for s in (*standings, *changed)}.values())
-    said = book.answers(settings.name, cycle=cycle.number)
-    raises = raised(said.tasks, said.annotations, skips=said.skips, standings=latest, settings=settings, now=now)
-    return Reviewed(changed, raises)
+    said = Heard(*book.answers(settings.name, cycle=cycle.number))
+    room = Room(now, met, settled)
+    return Reviewed(changed, raised(said, standings=latest, sure=sure, settings=settings, room=room))
 
 
-def aggregate(cycle: Cycle, *, book: AnswerBook, settings: Settings) -> LabelBatch:
-    """The labels that the cycle's standing answers give; the same answers give the same bytes."""
-    said = book.answers(settings.name, cycle=cycle.number)
-    return labelled(said.tasks, said.annotations, cycle=cycle, labels=settings.signature.labels)
+def aggregate(  # noqa: PLR0913  stage recipes take their ports by name
+    cycle: Cycle, *, book: AnswerBook, question: Question, settings: Settings, rulings: Rulings,
+    late: Sequence[Label] = (), sealed: frozenset[str] = frozenset(),
+) -> LabelBatch:  # fmt: skip
+    """The labels that the cycle's standing answers and findings give; the same answers give the same bytes."""
+    said, labels = book.answers(settings.name, cycle=cycle.number), settings.signature.labels
+    method = Method(question.method, partial(question.agreed, labels=labels), labels)
+    return labelled(Heard(*said), cycle=cycle, method=method, rulings=rulings, late=late, sealed=sealed)

@@ -4,6 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopline.annotate.ballots import Ballots
+from loopline.annotate.mistakes import anywhere
+
+Numbers = NDArray[np.float64]
 
 PRIOR_MEAN = 0.85
 """Accuracy of a person before any gold answer."""
@@ -11,7 +14,7 @@ PRIOR_ANSWERS = 10.0
 """Gold answers that this belief is worth."""
 
 
-def reliance(right: NDArray[np.float64], seen: NDArray[np.float64]) -> NDArray[np.float64]:
+def reliance(right: Numbers, seen: Numbers) -> Numbers:
     """Each person's accuracy as the stopping rule believes it: a Beta posterior mean, prior mean 0.85, in (0, 1).
 
     ``right``, ``seen``: (people,), gold answers given right, and given at all.
@@ -22,36 +25,56 @@ def reliance(right: NDArray[np.float64], seen: NDArray[np.float64]) -> NDArray[n
     return (right + PRIOR_MEAN * PRIOR_ANSWERS) / (seen + PRIOR_ANSWERS)
 
 
-def leading(ballots: Ballots, accuracy: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Posterior probability of each task's leading label under the symmetric one-coin model: shape (tasks,).
+def believed(
+    ballots: Ballots,
+    accuracy: Numbers,
+    *,
+    beforehand: Numbers | None = None,
+    mistakes: Numbers | None = None,
+) -> Numbers:
+    """The posterior of each task's label under the one-coin model: shape (tasks, classes), rows sum to 1.
 
-    A person of accuracy a, ``accuracy``: (people,), names the true label with probability a and each of the k - 1
-    others with (1 - a) / (k - 1); labels are equally likely beforehand: no model has a say. An answer therefore adds
-    log a - log((1 - a) / (k - 1)) to its label. Accuracy below chance counts as chance: nobody is read backwards.
+    A person of accuracy a, ``accuracy``: (people,), names the true label j with probability a, and label l with
+    (1 - a) m[j, l], ``mistakes``: (classes, classes), all others alike if not given. ``beforehand``: (tasks, classes),
+    positive rows where something is known before anybody answers, such as a model's word; elsewhere, in rows of zeros,
+    labels are equally likely. Accuracy below chance counts as chance: nobody is read backwards. A known task has its
+    known label for certain.
 
     Source: Dawid and Skene 1979 with one parameter a person; known as ZenCrowd or one-coin.
 
-    >>> two = Ballots(task=np.array([0, 0]), person=np.array([0, 1]), choice=np.array([2, 2]),
-    ...     known=np.array([-1]), people=("ana", "ben"), classes=3)
-    >>> leading(two, np.array([0.85, 0.85])).round(3).tolist()
-    [0.985]
+    >>> one = Ballots(task=np.array([0]), person=np.array([0]), choice=np.array([0]), known=np.array([-1]),
+    ...     people=1, classes=2)
+    >>> believed(one, np.array([0.8]), beforehand=np.array([[0.2, 0.8]])).round(9).tolist()
+    [[0.5, 0.5]]
     """
-    k = ballots.classes
-    a = np.clip(accuracy, 1.0 / k, 1.0 - 1e-9)
-    gain = np.log(a) - np.log((1.0 - a) / (k - 1))
-    cell = ballots.task * k + ballots.choice
-    score = np.bincount(cell, weights=gain[ballots.person], minlength=len(ballots.known) * k).reshape(-1, k)
-    weight = np.exp(score - score.max(axis=1, keepdims=True))
-    return np.asarray(1.0 / weight.sum(axis=1), dtype=np.float64)
+    k, tasks = ballots.classes, len(ballots.known)
+    a = np.clip(accuracy, 1.0 / k, 1.0 - 1e-9)[:, None, None]
+    spread = anywhere(k) if mistakes is None else mistakes
+    off = np.where(np.eye(k, dtype=np.bool_), 1.0, spread)
+    table = np.where(np.eye(k, dtype=np.bool_), np.log(a), np.log1p(-a) + np.log(off))  # [person, truth, said]
+    score = ballots.said @ table.transpose(0, 2, 1).reshape(-1, k)
+    if beforehand is not None:
+        has_say = beforehand.sum(axis=1) > 0
+        score[has_say] += np.log(beforehand[has_say])
+    weight = np.exp(score - score.max(axis=1, keepdims=True).reshape(tasks, 1))
+    posterior = weight / weight.sum(axis=1, keepdims=True)
+    is_known = ballots.known >= 0
+    posterior[is_known] = np.eye(k)[ballots.known[is_known]]
+    return np.asarray(posterior, dtype=np.float64)
 
 
 def asked(
-    *, answers: NDArray[np.int64], leading: NDArray[np.float64], stop_at: float, least: int, most: int
+    *,
+    answers: NDArray[np.int64],
+    leading: Numbers,
+    stop_at: float,
+    least: int | NDArray[np.int64],
+    most: int | NDArray[np.int64],
 ) -> NDArray[np.int64]:
     """How many people each task calls for, if they are there: one more than answered where doubt remains.
 
     All arrays have shape (tasks,). ``answers``: answers that stand, ``leading``: posterior of the leading label;
-    ``least``, ``most``: bounds for every task. A task with more answers than it calls for is simply done.
+    ``least``, ``most``: bounds, of all tasks or one a task. A task with more answers than it calls for is simply done.
 
     >>> asked(answers=np.array([0, 1, 1, 3]), leading=np.array([0.33, 0.85, 0.96, 0.6]), stop_at=0.95, least=1, most=3)
     array([1, 2, 1, 3])

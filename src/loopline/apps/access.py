@@ -5,7 +5,7 @@ import hmac
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from threading import Lock
 from typing import Final, Literal, NamedTuple, get_args
@@ -19,10 +19,26 @@ from loopline.records.access import ApiKey, Scope
 from loopline.records.ids import CommandId, LoopName
 from loopline.records.keys import entity_of
 from loopline.records.lineage import Activity, Entry, Event
+from loopline.records.people import Role
 
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 Need = Scope | Literal["metadata"]
 """What a request needs: one scope; ``metadata`` of the models is open to ``predict`` and to ``read``."""
+ALL: Final[frozenset[Need]] = frozenset({*SCOPES, "metadata"})
+MEANS: Final[Mapping[Need, frozenset[Need]]] = {
+    "predict": frozenset({"metadata"}),
+    "read": frozenset({"metadata"}),
+    "control": frozenset({"annotate", "adjudicate", "lead"}),
+}
+"""What comes with a scope, beside itself."""
+ROLES: Final[Mapping[Role, frozenset[Need]]] = {
+    "annotator": frozenset({"annotate"}),
+    "adjudicator": frozenset({"annotate", "adjudicate"}),
+    "lead": frozenset({"annotate", "adjudicate", "lead", "read", "metadata"}),
+    "engineer": ALL,
+    "viewer": frozenset({"read", "metadata"}),
+}
+"""What each role opens."""
 SHOWN: Final = re.compile(rb"(lk_[0-9a-f]{12})_([0-9a-f]{64})")
 BEARER: Final = b"Bearer "
 FRESH_SECONDS: Final = 0.5
@@ -137,7 +153,7 @@ class Grant(NamedTuple):
     """None: any number of requests."""
 
 
-EVERYTHING: Final = Grant("token", frozenset({*SCOPES, "metadata"}), None)
+EVERYTHING: Final = Grant("token", ALL, None)
 """Of the installation's own token, and of a browser that showed it."""
 
 
@@ -197,10 +213,7 @@ class Keys:
         key = _held(authorization, view.keys)
         if key is None or key.revoked_at is not None:
             return None
-        may: set[Need] = {*key.scopes}
-        if may & {"predict", "read"}:
-            may.add("metadata")
-        grant = Grant(key.id, frozenset(may), self._bucket(key))
+        grant = Grant(key.id, opened_by(key.scopes), self._bucket(key))
         if authorization.startswith(BEARER) and SHOWN.fullmatch(authorization, len(BEARER)):
             view.grants[authorization] = grant  # one spelling a key: nobody can fill this with blanks and capitals
         return grant
@@ -209,6 +222,43 @@ class Keys:
         if not key.per_second:
             return None
         return self._buckets.setdefault(key.id, Bucket(key.per_second))
+
+
+def opened_by(scopes: Iterable[Scope]) -> frozenset[Need]:
+    """What a key with these scopes opens.
+
+    >>> sorted(opened_by(["read"])), sorted(opened_by(["control"]))
+    (['metadata', 'read'], ['adjudicate', 'annotate', 'control', 'lead'])
+    """
+    own = frozenset[Need](scopes)
+    return own.union(*(MEANS.get(one, frozenset()) for one in own))
+
+
+def may_of(roles: Iterable[Role]) -> frozenset[Need]:
+    """What somebody with these roles opens.
+
+    >>> sorted(may_of(["annotator", "viewer"]))
+    ['annotate', 'metadata', 'read']
+    """
+    return frozenset[Need]().union(*(ROLES[role] for role in roles))
+
+
+def roles_for(need: Need) -> tuple[Role, ...]:
+    """Who it is open to.
+
+    >>> roles_for("adjudicate"), roles_for("control")
+    (('adjudicator', 'lead', 'engineer'), ('engineer',))
+    """
+    return tuple(role for role, may in ROLES.items() if need in may)
+
+
+def closed_to(name: str, need: Need, roles: Iterable[Role]) -> str:
+    """Why somebody who signed in goes no further.
+
+    >>> closed_to("ana", "lead", ["annotator"])
+    'ana: is annotator, expected lead or engineer; ask who leads this loop'
+    """
+    return f"{name}: is {', '.join(roles)}, expected {' or '.join(roles_for(need))}; ask who leads this loop"
 
 
 def bearer(authorization: bytes | None) -> bytes:

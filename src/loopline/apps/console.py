@@ -21,6 +21,11 @@ class Console:
     def __init__(self, house: House, runner: Runner) -> None:
         self._house, self._runner = house, runner
 
+    @property
+    def installation(self) -> House:
+        """The ports that it acts on."""
+        return self._house
+
     def situation(self) -> Situation:
         """The stored state, as ``decide`` sees it."""
         return self._runner.situation()

@@ -18,6 +18,7 @@ from loopline.adapters.sklearn.engine import SklearnEngine
 from loopline.adapters.spool.counters import FileCounters
 from loopline.adapters.spool.log import SpoolLog
 from loopline.adapters.sql.answers import SqlAnswerBook
+from loopline.adapters.sql.audit import SqlAuditLog
 from loopline.adapters.sql.database import open_database
 from loopline.adapters.sql.ledger import SqlLedger
 from loopline.adapters.sql.manifest import SqlManifest
@@ -25,20 +26,25 @@ from loopline.adapters.sql.offsets import SqlOffsets
 from loopline.adapters.sql.outcomes import SqlOutcomes
 from loopline.adapters.sql.queue import SqlTaskQueue
 from loopline.adapters.sql.roles import SqlRoleBook
+from loopline.adapters.sql.work import SqlWorkLog
 from loopline.adapters.subprocess.launcher import SubprocessLauncher
 from loopline.adapters.system.clock import SystemClock
 from loopline.adapters.threads.fleet import ThreadFleet
+from loopline.apps import questions, views
 from loopline.apps.config import read_rows
 from loopline.apps.recorder.opening import open_objects, state_url
 from loopline.apps.recorder.words import COUNTERS, OWN_COUNTERS
 from loopline.apps.strategies import resolved
 from loopline.errors import Conflict, Unavailable
 from loopline.orchestrate.installation import Installation, Rows
+from loopline.ports.audit_log import AuditLog
 from loopline.ports.counters import Counters
 from loopline.ports.engine import Engine, Predictor
 from loopline.ports.fleet import Fleet
 from loopline.ports.offsets import Offsets
 from loopline.ports.outcome_book import OutcomeBook
+from loopline.ports.question import Question
+from loopline.ports.view import View
 from loopline.records.model import EngineName
 from loopline.records.settings import Settings
 from loopline.records.signature import Signature
@@ -61,7 +67,9 @@ class House(Installation):
     log: SpoolLog
     offsets: Offsets
     outcomes: OutcomeBook
+    audit: AuditLog
     counters: Counters
+    view: View
     token: str
     """Opens every page and API; made at the first start, readable by its owner only."""
     secret: bytes
@@ -105,7 +113,7 @@ def open_house(settings: Settings, *, root: Path) -> House:
         raise Unavailable(f"folder {root}", reason=reason, remedy="choose one that you may write to") from error
     database = open_database(state_url(settings, root=root))
     objects = open_objects(settings, root=root, secret=secret.encode())
-    manifest = SqlManifest(database)
+    manifest, question = SqlManifest(database), questions.resolved(settings.annotate.question)
     return House(
         settings=settings,
         clock=SystemClock(),
@@ -115,17 +123,21 @@ def open_house(settings: Settings, *, root: Path) -> House:
         manifest=manifest,
         offsets=SqlOffsets(database),
         outcomes=SqlOutcomes(database),
+        audit=SqlAuditLog(database),
         ledger=SqlLedger(database),
         roles=SqlRoleBook(database),
         queue=SqlTaskQueue(database),
         book=SqlAnswerBook(database),
+        work=SqlWorkLog(database),
         objects=objects,
         launcher=SubprocessLauncher(root / "runs"),
         engine=ImageEngine(Engines()),
         base=_rows(settings, settings.train.base),
         anchor=_rows(settings, settings.gate.anchor_file),
-        gold=_rows(settings, settings.annotate.gold_file),
+        gold=_rows(settings, settings.annotate.gold_file, question=question),
         strategy=resolved,
+        question=question,
+        view=views.resolved(settings.annotate.view, kind=settings.signature.input),
         actor=f"loopline {__version__}",
         root=root,
         counters=FileCounters(root / COUNTERS, beside=(root / OWN_COUNTERS,)),
@@ -144,9 +156,9 @@ def _fleet(launcher: str) -> Fleet:
     return DaftFleet("" if launcher == "daft" else launcher)
 
 
-def _rows(settings: Settings, file: str) -> Rows:
+def _rows(settings: Settings, file: str, *, question: Question | None = None) -> Rows:
     path = Path(settings.folder) / file
-    return lambda: read_rows(path, settings.signature) if file else ()
+    return lambda: read_rows(path, settings.signature, question=question) if file else ()
 
 
 def _secret(root: Path) -> str:

@@ -17,7 +17,7 @@ from loopline.records.dataset import Conflict
 from loopline.records.ids import Digest
 from loopline.records.label import Label, LabelBatch
 
-TRAINABLE = frozenset({"chosen", "audit"})
+TRAINABLE = frozenset({"chosen", "audit", "relabel"})
 """The strata that may be learned from. Reserve labels judge, gold checks people: neither ever enters."""
 KEYS = ("content", "label", "cycle")
 """What of the parent a merge looks at."""
@@ -29,28 +29,29 @@ class Learnable(NamedTuple):
     samples: tuple[LabelledSample, ...]
     """By content, each content once."""
     sealed: int
-    """Chosen or audit labels left out because the reserve, rolling or fixed, holds the same content."""
+    """Of these, labels left out because the reserve, rolling or fixed, holds the same content."""
     outdone: tuple[Conflict, ...]
     """Labels of the batch that a surer one of the same content contradicts."""
 
 
 def learnable(batch: LabelBatch, *, allowed: tuple[str, ...], anchor: frozenset[str] = frozenset()) -> Learnable:
-    """The chosen and audit labels whose content neither a reserve label of the batch nor the ``anchor`` shares.
+    """The labels that may be learned whose content neither a reserve label of the batch nor the ``anchor`` shares.
 
-    Of several labels for one content the surest stands, then the earliest sample. Raises InvalidRecord, naming the
-    sample, for a label that is not ``allowed``.
+    Of several labels for one content that of the latest cycle stands, then the surest, then the earliest sample. Raises
+    InvalidRecord, naming the sample, for a label that is not ``allowed``.
     """
     closed = anchor | {label.content for label in batch.labels if label.stratum == "reserve"}
     entering = [label for label in batch.labels if label.stratum in TRAINABLE]
     best: dict[str, Label] = {}
     outdone = []
-    for label in sorted(entering, key=lambda one: (-max(one.posterior, default=0.0), one.sample)):
+    for label in sorted(entering, key=lambda one: (-one.cycle, -max(one.posterior, default=0.0), one.sample)):
         if label.label not in allowed:
             expected = f"one of {', '.join(allowed)}"
             raise InvalidRecord(f"sample {label.sample}", found=f"label {label.label!r}", expected=expected)
         stands = best.setdefault(label.content, label)
         if label.label != stands.label and label.content not in closed:
-            outdone.append(_conflict(_row(stands), label.label, label.cycle, method=batch.method, reason=SUREST))
+            why = SUREST if label.cycle == stands.cycle else NEW
+            outdone.append(_conflict(_row(stands), label.label, label.cycle, method=batch.method, reason=why))
     kept = tuple(_row(one) for content, one in sorted(best.items()) if content not in closed)
     return Learnable(kept, sum(label.content in closed for label in entering), tuple(outdone))
 
@@ -78,7 +79,7 @@ class Merged(NamedTuple):
     confirmed: int
     """Contents that the parent holds with the same label."""
     dropped: tuple[str, ...]
-    """Contents of the parent that are the anchor's, sorted."""
+    """Contents of the parent that may not be in it, sorted."""
     growth: Mapping[str, int]
     """By how many rows each class grows; negative where it shrinks."""
 
@@ -113,7 +114,7 @@ def merged(
     return Merged(tabled(entering), added, changed, len(before) - len(changed), dropped, growth)
 
 
-def sentence(name: str, parent: str, merge: Merged, *, sealed: int) -> str:
+def sentence(name: str, parent: str, merge: Merged, *, sealed: int, unlearnable: frozenset[str] = frozenset()) -> str:
     """``c3 = c2 + 140 new rows, 3 relabelled (p9: neutral to negative, ...), 2 confirmed``."""
     parts = [f"{merge.added:,} new {'row' if merge.added == 1 else 'rows'}"]
     if merge.relabelled:
@@ -124,6 +125,9 @@ def sentence(name: str, parent: str, merge: Merged, *, sealed: int) -> str:
         parts.append(f"{merge.confirmed:,} confirmed")
     if sealed:
         parts.append(f"{sealed:,} left out because the reserve holds the same or nearly the same input")
-    if merge.dropped:
-        parts.append(f"{len(merge.dropped):,} taken out because the reserve holds the same or nearly the same input")
+    unclear = len(unlearnable & set(merge.dropped))
+    if kept_apart := len(merge.dropped) - unclear:
+        parts.append(f"{kept_apart:,} taken out because the reserve holds the same or nearly the same input")
+    if unclear:
+        parts.append(f"{unclear:,} taken out because an adjudicator found that no one label is right")
     return f"{name} = {parent} + {', '.join(parts)}"

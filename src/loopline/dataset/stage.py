@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from msgspec import structs
+
 from loopline.dataset import anchors, conflicts, intake, manifest, merge, parts
 from loopline.dataset.anchors import anchor_contents, anchor_rows
 from loopline.dataset.leakage import apart
@@ -46,17 +48,20 @@ def import_base(
 
 def cut(  # noqa: PLR0913  stage recipes take their ports by name
     cycle: Cycle, *, parent: DatasetVersion, batch: LabelBatch, selection: Selection,
-    anchor: frozenset[str] = frozenset(), objects: ObjectStore, settings: Settings, now: datetime,
+    anchor: frozenset[str] = frozenset(), unlearnable: frozenset[str] = frozenset(), objects: ObjectStore,
+    settings: Settings, now: datetime,
 ) -> Cut:  # fmt: skip
-    """The parent's rows with the batch's chosen and audit labels, new over old; no content of the ``anchor`` stays.
+    """The parent's rows with the batch's labels that may be learned, new over old.
 
-    Raises InvalidRecord when the parent was made under another signature, or for a label outside it.
+    No content of the ``anchor`` stays, and none that is ``unlearnable`` since nobody can say one label. Raises
+    InvalidRecord when the parent was made under another signature, or for a label outside it.
     """
     before = manifest_of(parent, objects=objects)
     require_parity(f"dataset {parent.name}", found=before.signature, expected=settings.signature)
-    entering = merge.learnable(batch, allowed=settings.signature.labels, anchor=anchor)
+    clear = structs.replace(batch, labels=tuple(one for one in batch.labels if one.content not in unlearnable))
+    entering = merge.learnable(clear, allowed=settings.signature.labels, anchor=anchor)
     older = rows_of(parent, objects=objects, columns=merge.KEYS)
-    made = merge.merged(older, entering.samples, method=batch.method, anchor=anchor)
+    made = merge.merged(older, entering.samples, method=batch.method, anchor=anchor | unlearnable)
     counts, settled = made.grown(before.by_class), (*made.relabelled, *entering.outdone)
     rows, gone = sum(counts.values()), made.dropped
     after = Manifest(
@@ -66,6 +71,7 @@ def cut(  # noqa: PLR0913  stage recipes take their ports by name
         selection=selection.id, conflicts=conflicts.stored(settled, objects=objects),
     )  # fmt: skip
     objects.put(manifest.encoded(after))
-    reason = merge.sentence(f"c{cycle.number}", parent.name, made, sealed=entering.sealed)
+    name, unclear = f"c{cycle.number}", unlearnable - anchor
+    reason = merge.sentence(name, parent.name, made, sealed=entering.sealed, unlearnable=unclear)
     version = manifest.version_of(after, cut_at=now, reason=reason, removed=len(gone), conflicts=len(settled))
     return Cut(version, added=tuple(made.table["content"].to_pylist()), removed=gone)

@@ -22,7 +22,7 @@ SCHEMA = pa.schema(
 
 ``inputs``: the canonical row, as the model saw it; ``content``: hex BLAKE3 of it; ``sample``: the prediction it came
 from, or the id of the imported row; ``cycle``: the one that gave the label, 0 for imported rows; ``stratum``:
-``imported``, ``chosen`` or ``audit``.
+``imported``, ``chosen``, ``audit`` or ``relabel``.
 """
 ALL: tuple[str, ...] = tuple(SCHEMA.names)
 

@@ -64,8 +64,8 @@ class Judged(NamedTuple):
 
 
 def judged(selection: Selection, batch: LabelBatch) -> Judged:
-    """The model's answers against the labels; a drawn sample without a label counts as missing."""
-    labels = {label.sample: label.label for label in batch.labels}
+    """The model's answers against the labels; a drawn sample without a label of this draw counts as missing."""
+    labels = {label.sample: label.label for label in batch.labels if label.stratum != "relabel"}
     drawn = sorted(selection.candidates, key=lambda candidate: candidate.order)
     known = [candidate for candidate in drawn if candidate.prediction in labels]
     missing = len(drawn) - len(known)

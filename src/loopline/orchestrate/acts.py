@@ -1,5 +1,7 @@
 """One function a command: calls the stage, and returns the entry that commits what it made, its lineage, its event."""
 
+from collections import Counter
+from functools import partial
 from typing import NamedTuple, assert_never
 
 from msgspec import structs
@@ -8,7 +10,7 @@ from loopline.annotate import stage as annotate
 from loopline.dataset import stage as dataset
 from loopline.evaluate import stage as evaluate
 from loopline.monitor import stage as monitor
-from loopline.orchestrate import comparing, known, selecting, wall
+from loopline.orchestrate import comparing, findings, known, recalling, selecting, wall
 from loopline.orchestrate.installation import Installation
 from loopline.records import command as c
 from loopline.records.cycle import Cycle, Phase
@@ -19,7 +21,7 @@ from loopline.records.model import RunSpec
 from loopline.records.reserve import Membership, ReserveAccess, Seal
 from loopline.records.segment import Pin
 from loopline.records.signal import Measurement, Signal
-from loopline.records.task import Standing, Task
+from loopline.records.task import Standing, Stratum, Task
 from loopline.rollout import stage as rollout
 from loopline.train import stage as train
 
@@ -29,6 +31,10 @@ ENDS = {
     "inconclusive": "rollout.rolled_back",  # undecided: the traffic goes back all the same
 }
 """The event of a rollout that is over, by its state."""
+
+
+STRATA: tuple[Stratum, ...] = ("chosen", "audit", "reserve", "relabel", "gold")
+"""In the order in which they are told of."""
 
 
 class Made(NamedTuple):
@@ -165,19 +171,22 @@ def _select(house: Installation, command: c.Select) -> Made:
 
 def _publish(house: Installation, command: c.Publish) -> Made:
     selection = selecting.selection_of(house, command.cycle.number)
+    there = house.book.answers(house.settings.name, cycle=command.cycle.number).tasks
     tasks = annotate.publish(
         selection,
-        cycle=command.cycle,
+        ground=recalling.ground(house, command.cycle, model=selection.model),
         pool=house.log,
         reserve=house.log,
-        gold=house.gold(),
+        gold=findings.gold(house),
         known=known.answered(house, before=command.cycle.number)
         | known.selected(house, before=command.cycle.number + 1),
-        settings=house.settings,
+        again=recalling.carried(house, command.cycle),
+        there=there,
     )
-    counts = {stratum: sum(t.stratum == stratum for t in tasks) for stratum in ("chosen", "audit", "reserve", "gold")}
-    text = ", ".join(f"{n} {stratum}" for stratum, n in counts.items() if n) + " tasks published"
-    made = (_reached(command.cycle, "published"),)
+    counts = Counter(task.stratum for task in (*there, *tasks))
+    named = (f"{counts[one]} {one}" for one in STRATA if counts[one])
+    text = ", ".join(named) + " tasks published"
+    made = (structs.replace(_reached(command.cycle, "published"), published_at=house.clock.now()),)
     batch = f"tasks:cycle-{command.cycle.number}"
     return Made("batch.published", text, made, (entity_of(selection),), tasks=tasks, also=(batch,))
 
@@ -185,7 +194,14 @@ def _publish(house: Installation, command: c.Publish) -> Made:
 def _review(house: Installation, command: c.Review) -> Made | None:
     standings = house.ledger.all(Standing, house.settings.name)
     reviewed = annotate.review(
-        command.cycle, book=house.book, standings=standings, settings=house.settings, now=house.clock.now()
+        command.cycle,
+        book=house.book,
+        question=house.question,
+        standings=standings,
+        settings=house.settings,
+        now=house.clock.now(),
+        met=partial(recalling.met, house, before=command.cycle.number),
+        settled=findings.rulings(house, cycle=command.cycle.number).settled,
     )
     if not reviewed.standings and not reviewed.raises:
         return None
@@ -195,9 +211,19 @@ def _review(house: Installation, command: c.Review) -> Made | None:
 
 
 def _aggregate(house: Installation, command: c.Aggregate) -> Made:
-    batch = annotate.aggregate(command.cycle, book=house.book, settings=house.settings)
+    stored = known.batches(house)
+    batch = annotate.aggregate(
+        command.cycle,
+        book=house.book,
+        question=house.question,
+        settings=house.settings,
+        rulings=findings.rulings(house, cycle=command.cycle.number),
+        late=findings.late(house, cycle=command.cycle.number, stored=stored),
+        sealed=frozenset(one.content for each in stored for one in each.labels if one.stratum == "reserve"),
+    )
     people = {f"annotator:{name}" for label in batch.labels for name in label.annotators}
-    used = (f"tasks:cycle-{command.cycle.number}", *sorted(people))
+    decided = (entity_of(one) for one in findings.decisions(house) if one.cycle <= command.cycle.number)
+    used = (f"tasks:cycle-{command.cycle.number}", *sorted(people), *sorted(decided))
     return Made("batch.labelled", batch.reason, (batch, _reached(command.cycle, "labelled")), used)
 
 
@@ -211,6 +237,7 @@ def _cut(house: Installation, command: c.CutDataset) -> Made:
         batch=structs.replace(batches[-1], labels=tuple(label for batch in batches for label in batch.labels)),
         selection=selection,
         anchor=wall.barred(house, parent, batches=batches),
+        unlearnable=findings.unlearnable(house),
         objects=house.objects,
         settings=house.settings,
         now=house.clock.now(),

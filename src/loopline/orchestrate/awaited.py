@@ -1,5 +1,6 @@
 """What is awaited, since what, and why: the sentence on the overview."""
 
+import math
 from datetime import datetime
 from typing import assert_never
 
@@ -7,11 +8,13 @@ from loopline.orchestrate.cadence import spoken
 from loopline.orchestrate.decide import (
     ROWS,
     clock_left,
+    deadline_left,
     decide,
     enough,
     first_again,
     is_week_spent,
     new_rows,
+    opens_cycles,
     rows_to_choose_from,
 )
 from loopline.records.command import Situation, is_open
@@ -29,7 +32,7 @@ def awaited(situation: Situation, now: datetime) -> str:
     cycle = situation.cycle
     if cycle is None or not is_open(cycle):
         return _between(situation, now)
-    return f"cycle {cycle.number}: {_within(situation, cycle)}"
+    return f"cycle {cycle.number}: {_within(situation, cycle, now)}"
 
 
 def _between(situation: Situation, now: datetime) -> str:
@@ -42,7 +45,7 @@ def _between(situation: Situation, now: datetime) -> str:
             return "predictions that are sent to us: nothing is served here"
         return "no version is live: name a base set under [train] base"
     cadence, select = situation.cadence, situation.settings.select
-    if not situation.settings.train.run:
+    if not opens_cycles(situation.settings):
         return "predictions; no cycle opens, since no trainer is named under [train] run"
     if cadence is None:
         return "the first tick"
@@ -64,11 +67,30 @@ def _by_clock(situation: Situation, cadence: Cadence, now: datetime) -> str:
     return ", ".join(moment)
 
 
-def _within(situation: Situation, cycle: Cycle) -> str:
+def _people(situation: Situation, cycle: Cycle, now: datetime) -> str:
+    """What is awaited from people, and until when."""
+    progress, left = situation.progress, deadline_left(situation, cycle, now)
+    if progress is None:
+        return "tasks"
+    if left <= 0:
+        ends = left + situation.settings.annotate.deadline_seconds
+        then = f"it ends without labels in {spoken(max(0.0, ends))}"
+        return (
+            f"the first answer: none of {progress.tasks} tasks has one, the deadline passed {spoken(-left)} ago, {then}"
+        )
+    said = f"people's answers: {progress.done} of {progress.tasks} tasks are done"
+    if progress.is_complete and situation.doubts:
+        one = situation.doubts == 1
+        said = f"an adjudicator: {situation.doubts:,} {'task is' if one else 'tasks are'} in doubt"
+    if math.isinf(left):
+        return said
+    return f"{said}; labels are derived from what there is in {spoken(left)}"
+
+
+def _within(situation: Situation, cycle: Cycle, now: datetime) -> str:
     match cycle.phase:
         case "published":
-            progress = situation.progress
-            return f"people's answers: {progress.done} of {progress.tasks} tasks are done" if progress else "tasks"
+            return _people(situation, cycle, now)
         case "training":
             run = situation.run
             return f"training run {run.id}: {run.done} of {run.total} steps" if run else "the training run"

@@ -4,6 +4,7 @@ The cycle's phase names what is already done, so that each phase has one next co
 what they act on: carrying one out twice changes nothing.
 """
 
+import math
 from datetime import datetime, timedelta
 from typing import assert_never
 
@@ -32,6 +33,8 @@ from loopline.records.command import (
     seed_of,
 )
 from loopline.records.cycle import Cadence, Cycle, CycleOutcome
+from loopline.records.settings import LEARNED, Settings
+from loopline.records.task import Progress
 
 ATTEMPTS = 3
 """How often a training run that vanished is started again."""
@@ -94,10 +97,15 @@ def _begin(situation: Situation, now: datetime) -> Command | None:
     if situation.split is None:
         return _first(situation, now)
     reason = due_reason(situation, now)
-    if not reason or situation.cadence is None or not settings.train.run:
+    if not reason or situation.cadence is None or not opens_cycles(settings):
         return None
     cycle = _cycle(situation, now, reason=reason)
     return OpenCycle(id=key_of(settings.name, "cycle", cycle.number), cycle=cycle, reason=reason)
+
+
+def opens_cycles(settings: Settings) -> bool:
+    """Whether there is a trainer, or a question whose answers no trainer of this loop learns: they are the product."""
+    return bool(settings.train.run) or settings.annotate.question not in LEARNED
 
 
 def _first(situation: Situation, now: datetime) -> OpenCycle | None:
@@ -188,9 +196,7 @@ def _hop(situation: Situation, cycle: Cycle, now: datetime) -> Command | None:  
         case "published":
             return _labelling(situation, cycle, now)
         case "labelled":
-            return CutDataset(
-                id=key_of(cycle.id, "cut"), cycle=cycle, reason="the labels are in: cut a dataset version"
-            )
+            return _labelled(situation, cycle)
         case "cut":
             return _training(cycle, attempt=1, reason="a dataset version is ready: train a challenger")
         case "training":
@@ -222,6 +228,9 @@ def _labelling(situation: Situation, cycle: Cycle, now: datetime) -> Command | N
     progress = situation.progress
     if progress is None:
         return None
+    left = deadline_left(situation, cycle, now)
+    if left <= 0:
+        return _overdue(situation, cycle, progress, late=-left)
     seen, rest = situation.reviewed, LOOK
     weighed = seen.annotations if seen else 0
     if seen is None or weighed != progress.annotations or (not progress.is_complete and now - seen.at >= rest):
@@ -231,10 +240,36 @@ def _labelling(situation: Situation, cycle: Cycle, now: datetime) -> Command | N
             annotations=progress.annotations,
             reason=f"{progress.annotations} answers stand, {weighed} were weighed",
         )
-    if progress.is_complete:
+    if progress.is_complete and not situation.doubts:
         reason = f"all {progress.tasks} tasks have the answers they need"
         return Aggregate(id=key_of(cycle.id, "aggregate"), cycle=cycle, reason=reason)
     return None
+
+
+def _overdue(situation: Situation, cycle: Cycle, progress: Progress, *, late: float) -> Command | None:
+    """After the deadline: labels from what there is; without any answer the cycle waits as long again, and ends."""
+    deadline = situation.settings.annotate.deadline_seconds
+    if progress.annotations:
+        reason = f"the deadline of {spoken(deadline)} has passed: {progress.done} of {progress.tasks} tasks are done"
+        return Aggregate(id=key_of(cycle.id, "aggregate"), cycle=cycle, reason=reason)
+    if late < deadline:
+        return None
+    return _close(cycle, "inconclusive", f"nobody answered any of {progress.tasks} tasks within {spoken(2 * deadline)}")
+
+
+def deadline_left(situation: Situation, cycle: Cycle, now: datetime) -> float:
+    """Seconds until labels are derived from what there is; 0 or less when they are; infinity without a deadline."""
+    deadline = situation.settings.annotate.deadline_seconds
+    if not deadline or cycle.published_at is None:
+        return math.inf
+    return deadline - (now - cycle.published_at).total_seconds()
+
+
+def _labelled(situation: Situation, cycle: Cycle) -> Command:
+    if situation.settings.annotate.question not in LEARNED:
+        why = "the labels are in; no trainer of this loop learns what has several answers a sample"
+        return _close(cycle, "labelled", why)
+    return CutDataset(id=key_of(cycle.id, "cut"), cycle=cycle, reason="the labels are in: cut a dataset version")
 
 
 def _training(cycle: Cycle, *, attempt: int, reason: str) -> StartTraining:

@@ -11,9 +11,11 @@ from loopline.ports.ledger import Ledger
 from loopline.ports.manifest import Manifest
 from loopline.ports.object_store import ObjectStore
 from loopline.ports.prediction_log import Pool, PredictionLog, ReserveLog, ScoreLog
+from loopline.ports.question import Question
 from loopline.ports.role_book import RoleBook
 from loopline.ports.strategy import Strategy
 from loopline.ports.task_queue import AnswerBook, TaskQueue
+from loopline.ports.work_log import WorkLog
 from loopline.records.dataset import LabelledRow
 from loopline.records.settings import Settings
 
@@ -37,6 +39,7 @@ class Installation:
     roles: RoleBook
     queue: TaskQueue
     book: AnswerBook
+    work: WorkLog
     objects: ObjectStore
     launcher: Launcher
     engine: Engine
@@ -48,5 +51,7 @@ class Installation:
     """Rows whose answer is known, to check people's work."""
     strategy: Callable[[str], Strategy]
     """The selection strategy of this versioned name. Raises NotFound."""
+    question: Question
+    """What an answer is in this loop, and how answers become labels."""
     actor: str
     """Who acts, for the lineage: ``loopline 0.1.0``."""

@@ -25,6 +25,9 @@ PATIENCE = 60.0
 MEASURE_EVERY = timedelta(seconds=1)
 """Measuring costs the same for few rows and for many: under heavy traffic it is done for many at once."""
 
+REVIEW_REST = 20
+"""Rest after a review, in the time that it took: it reads the whole batch, and those who answer wait meanwhile."""
+
 log = logging.getLogger("loopline.runner")
 
 
@@ -56,6 +59,7 @@ class Runner:
         self._before: Situation | None = None
         self._looked, self._looked_at = 0, datetime.min.replace(tzinfo=UTC)
         self._reviewed: dict[str, Reviewed] = {}
+        self._review_again = datetime.min.replace(tzinfo=UTC)
         self._failures: dict[str, Failure] = {}
 
     def situation(self) -> Situation:
@@ -93,7 +97,7 @@ class Runner:
         failure = self._failures.get(_matter(command))
         if failure and started < failure.again:
             return False
-        if isinstance(command, Measure) and started - self._looked_at < MEASURE_EVERY:
+        if self._rests(command, started):
             return False
         try:
             made = act(self._house, command, seen=seen)
@@ -108,6 +112,8 @@ class Runner:
             self._looked, self._looked_at = command.until, started
         if isinstance(command, Review):
             self._reviewed = {command.cycle.id: Reviewed(annotations=command.annotations, at=started)}
+            ended = self._house.clock.now()
+            self._review_again = ended + REVIEW_REST * (ended - started)
             fresh = True  # that it was weighed is news, whether or not it moved a task
         self._failures.pop(_matter(command), None)
         if isinstance(command, CloseCycle):
@@ -115,6 +121,16 @@ class Runner:
                 name: f for name, f in self._failures.items() if not name.startswith(f"{command.cycle.id}/")
             }
         return fresh
+
+    def _rests(self, command: Command, now: datetime) -> bool:
+        """Whether it is too early for what costs much and is due all the time under heavy traffic."""
+        match command:
+            case Measure():
+                return now - self._looked_at < MEASURE_EVERY
+            case Review():
+                return now < self._review_again
+            case _:
+                return False
 
     def _failed(self, command: Command, error: Exception) -> None:
         before = self._failures.get(_matter(command))

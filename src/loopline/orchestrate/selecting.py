@@ -52,7 +52,10 @@ def replayed(house: Installation, cycle: int) -> tuple[Selection, Selection]:
     Raises NotFound without a stored selection, or when the strategy is no longer there.
     """
     stored = selection_of(house, cycle)
-    return stored, structs.replace(_again(house, stored, choice_of(house, stored)), id=stored.id)
+    again = structs.replace(_again(house, stored, choice_of(house, stored)), id=stored.id)
+    if all(candidate.cluster < 0 for candidate in stored.candidates):  # of before clusters were kept, or without any
+        again = structs.replace(again, candidates=tuple(structs.replace(c, cluster=-1) for c in again.candidates))
+    return stored, again
 
 
 def imagined(house: Installation, cycle: int, *, strategy: str = "", budget: int = 0) -> tuple[Selection, Selection]:

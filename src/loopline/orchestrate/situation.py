@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopline.errors import NotFound
+from loopline.orchestrate import findings
 from loopline.orchestrate.installation import Installation
 from loopline.orchestrate.throughput import asked_within_a_week
 from loopline.records.command import ArmTally, LiveEvidence, Reviewed, Situation, is_open
@@ -17,6 +18,7 @@ from loopline.records.model import ModelVersion, RunSpec, RunState
 from loopline.records.rollout import Rollout, TrafficSplit
 from loopline.records.selection import Selection
 from loopline.records.signal import Measurement, Signal
+from loopline.records.task import Progress
 
 CHUNK = 100_000
 """Log rows read at once, so that a long trial never fills the memory."""
@@ -45,6 +47,7 @@ def gather(
     verdict = next((v for v in verdicts if v.cycle == number), None)
     rollout = next((r for r in ledger.all(Rollout, loop) if r.cycle == number), None)
     measured = _measured(house, split)
+    progress = house.book.progress(loop, cycle=number) if cycle and cycle.phase == "published" else None
     return Situation(
         settings=house.settings,
         end=end,
@@ -56,7 +59,7 @@ def gather(
         looked=looked if measured else 0,
         quiet=min((m.quiet for m in measured), default=0),
         signals=tuple(s for s in ledger.all(Signal, loop) if s.state == "raised"),
-        progress=house.book.progress(loop, cycle=number) if cycle and cycle.phase == "published" else None,
+        progress=progress,
         reviewed=reviewed,
         run=_run(house, cycle) if cycle and cycle.phase == "training" else None,
         next_version=VersionName(f"v{len(models) + 1}"),
@@ -66,6 +69,7 @@ def gather(
         decisions=sum(verdict.alpha > 0 for verdict in verdicts),
         rollout=rollout,
         live=_live(house, rollout, before=before, end=end),
+        doubts=_doubts(house, number, progress),
         asked=_asked(house) if house.settings.select.weekly and number < 0 else 0,
         trouble=trouble,
         failure=failure,
@@ -75,6 +79,13 @@ def gather(
 def _asked(house: Installation) -> int:
     loop, ledger = house.settings.name, house.ledger
     return asked_within_a_week(ledger.all(Cycle, loop), ledger.all(Selection, loop), now=house.clock.now())
+
+
+def _doubts(house: Installation, cycle: int, progress: Progress | None) -> int:
+    """How many tasks an adjudicator is awaited for, where a batch that has its answers waits for that."""
+    if progress is None or not progress.is_complete or not house.settings.annotate.adjudicate:
+        return 0
+    return len(findings.doubts(house, cycle=cycle))
 
 
 def _measured(house: Installation, split: TrafficSplit | None) -> tuple[Measurement, ...]:

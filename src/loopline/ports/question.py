@@ -18,13 +18,22 @@ class Question(Protocol):
         ...
 
     def canonical(self, answer: str | Sequence[str], *, labels: tuple[str, ...]) -> str:
-        """The one spelling of this answer. Raises InvalidRecord for what is no answer."""
+        """The one spelling of this answer, a text that is not empty; spelling it again changes nothing.
+
+        A text as it came, or a list of texts whose order means nothing. Raises InvalidRecord for what is no answer.
+        """
         ...
 
     def agreed(self, sheet: Sheet, *, labels: tuple[str, ...]) -> Consensus:
-        """What the answers say together; the same sheet gives the same bytes."""
+        """What the answers say together; the same sheet gives the same bytes.
+
+        What is known stays as it is, and a task without an answer has some canonical answer.
+        """
         ...
 
     def sure(self, sheet: Sheet, accuracy: NDArray[np.float64], *, labels: tuple[str, ...]) -> NDArray[np.float64]:
-        """(tasks,) The posterior of the leading answer, for stopping; ``accuracy``: (people,), in (0, 1)."""
+        """(tasks,) The posterior of the leading answer, for stopping; ``accuracy``: (people,), in (0, 1).
+
+        One more person who says the same makes it surer, one who says something else less sure.
+        """
         ...

@@ -17,16 +17,18 @@ class TaskQueue(Protocol):
         Open: fewer standing answers plus live leases of others, paused ones aside, than wanted, in a batch that has no
         labels and whose cycle is not closed; gold is always open. Never a task that this annotator answered, skipped,
         or was asked about under the same content, and none that asks for a skill or a language that the claim does not
-        name. With a quota, no more than it leaves of the UTC day of ``now``, answers given and live leases counted.
-        Highest priority first, then those of the cluster of ``claim.like``, then by id. Tasks this annotator already
-        holds come first, with the lease renewed. A paused annotator gets none.
+        name. With ``claim.within``, those of that cluster only. With a quota, no more than it leaves of the UTC day of
+        ``now``: answers given (gold included, what was taken back not) and live leases count. Highest priority first,
+        then those of the cluster of ``claim.like``, then by id. Tasks this annotator already holds come first, with the
+        lease renewed. A paused annotator gets none.
         """
         ...
 
     def hold(self, tasks: frozenset[TaskId], *, loop: LoopName, annotator: str, now: datetime, seconds: float) -> int:
         """Renew the annotator's live leases of these tasks until ``now + seconds``, give all their others back.
 
-        How many are held now. A lease that has run out is renewed only where the task is still open to them.
+        How many are held now. A lease that has run out is renewed only where the task is still open to them. Nothing is
+        held of a batch that is over, nor by a paused annotator.
         """
         ...
 

@@ -23,12 +23,16 @@ class View(Protocol):
 
     @property
     def script(self) -> str:
-        """The address of the ES module that draws it: ``draw(shown, place)``; empty for what the page itself draws."""
+        """The file that holds the ES module which draws it, of the view's own package, as a whole path.
+
+        It exports ``draw(shown, place)``. Empty for what the page itself draws.
+        """
         ...
 
     def shown(self, inputs: bytes, *, signature: Signature, usual: Sequence[Usual], address: str) -> Shown:
         """What the page draws from; ``address``: where the inputs' own bytes can be fetched.
 
-        Never raises on odd input: what cannot be read is shown as text that says so.
+        Of ``inputs`` and ``usual`` alone, and in the same order of keys for all samples of one kind: nothing of why a
+        sample is asked about shows. Never raises on odd input: what cannot be read is shown as text that says so.
         """
         ...

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from loopline.records.ids import LoopName
+from loopline.records.ids import LoopName, TaskId
 from loopline.records.task import Annotation, Skip, Task
 
 
@@ -14,6 +14,13 @@ class Work(NamedTuple):
     annotation: Annotation
     undone_at: datetime | None
     """When its author took it back; None: it was not."""
+
+
+class Asked(NamedTuple):
+    """One task, and everybody who was asked about it: holds or held it, answered it, or passed on it."""
+
+    task: Task
+    people: frozenset[str]
 
 
 class WorkLog(Protocol):
@@ -33,4 +40,8 @@ class WorkLog(Protocol):
 
     def given_since(self, loop: LoopName, *, annotator: str, since: datetime) -> int:
         """How many answers this person gave at ``since`` or later and did not take back."""
+        ...
+
+    def asked(self, loop: LoopName, *, task: TaskId) -> Asked:
+        """One task with everybody who was asked about it. Raises NotFound."""
         ...

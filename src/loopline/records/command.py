@@ -241,6 +241,8 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     """While a rollout is under way."""
     asked: int = 0
     """Samples chosen in the last seven days, where ``select.weekly`` caps them and no cycle is open; else 0."""
+    doubts: int = 0
+    """Tasks of the open batch that wait for an adjudicator, where the batch waits for that; else 0."""
     trouble: str
     """The newest failure of any command that is still being tried; empty when all went well."""
     failure: str

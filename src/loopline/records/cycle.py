@@ -11,7 +11,8 @@ Phase = Literal[
     "open", "selected", "published", "labelled", "cut", "training", "trained", "judged", "rolling", "closed"
 ]
 """How far the cycle has come; each names what is already done."""
-CycleOutcome = Literal["", "promoted", "rejected", "inconclusive", "rolled_back", "failed"]
+CycleOutcome = Literal["", "promoted", "rejected", "inconclusive", "rolled_back", "failed", "labelled"]
+"""``labelled``: it ends with labels, in a loop that trains nothing on them."""
 
 
 class Cycle(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +36,8 @@ class Cycle(msgspec.Struct, frozen=True, kw_only=True):
     outcome: CycleOutcome
     outcome_reason: str
     """Why it ended so; for a failure, with the tail of the log."""
+    published_at: datetime | None = None
+    """When people were first asked; None before, and in cycles of before it was kept."""
 
     @property
     def id(self) -> str:

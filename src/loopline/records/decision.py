@@ -7,8 +7,8 @@ import msgspec
 
 from loopline.records.ids import Digest, LoopName, TaskId
 
-Finding = Literal["label", "ambiguous", "guideline gap"]
-"""One answer is right; several are, and that is the finding; the guideline does not say."""
+Finding = Literal["label", "ambiguous", "guideline gap", "withdrawn"]
+"""One answer is right; several are, and that is the finding; the guideline does not say; it was taken back."""
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):

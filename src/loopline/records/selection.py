@@ -34,6 +34,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """The part of the traffic that the request named."""
     is_both: bool = False
     """Whether the audit and the choice drew it: its label counts for either."""
+    cluster: int = -1
+    """The group of alike candidates that the strategy put a chosen one into; -1: none, or not kept."""
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,6 +7,8 @@ from loopline.records.signature import Signature
 
 ELSEWHERE = "elsewhere"
 """As ``serve.model``: nothing is served here, predictions are sent to us."""
+LEARNED = frozenset({"single", "binary", "rating"})
+"""Questions whose answers are one label a sample: what a trainer of this loop learns."""
 
 
 class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,8 +118,9 @@ class AnnotateSettings(msgspec.Struct, frozen=True, kw_only=True):
     audit_min: int = 0
     """People for a sample of the audit stream; 0: ``overlap_min``."""
     audit_max: int = 0
-    prior: str = "model"
-    """Whether the ``model``'s probabilities count as evidence about chosen samples, or ``none``."""
+    prior: str = "none"
+    """Whether the ``model``'s probabilities count as evidence about chosen samples, or ``none``: where its suggestions
+    are shown, people have heard them already (decision 0017)."""
     gold: float = 0.05
     """Share of hidden known tasks after an annotator's first 100 (0.2 before), at least 0.02."""
     gold_file: str = ""

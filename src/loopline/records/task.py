@@ -90,10 +90,12 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """Most answers in a UTC day; 0: any number."""
     like: str = ""
     """A task whose cluster comes first; empty: no such wish."""
+    within: str = ""
+    """The cluster of which alone tasks are wanted; empty: of any."""
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """How far one annotator can be relied on, from gold; a paused one gets no tasks and their answers do not count."""
+    """How far one annotator can be relied on, from gold and peers; a paused one gets no tasks, and does not count."""
 
     annotator: str
     loop: LoopName
@@ -108,6 +110,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     below_norm: float
     """Posterior probability that the accuracy lies below the norm, in [0, 1]."""
     reason: str
+    since: datetime | None = None
+    """Evidence of before does not count: when a lead let them back in."""
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):

@@ -52,7 +52,7 @@ def candidates_of(
     Raises Unavailable when the log has lost one of them since it was surveyed.
     """
     listed, scores = found.listed, scores_of(others, wish.strategy)
-    held = copies(found.sketches, keys_of(others.content))
+    held, groups = copies(found.sketches, keys_of(others.content)), groups_of(listed)
     places = {int(key): at for at, key in enumerate(keys_of(listed.rows.content))}
     beyond = dict(_standing(others, scores, found, wish))
     if gone := len(set(drawn.content.tolist()) - {*places, *beyond}):
@@ -76,6 +76,7 @@ def candidates_of(
             proposal=float(drawn.proposal[order]),
             segment=str(rows.segment[at]),
             is_both=bool(drawn.is_both[order]),
+            cluster=int(groups[at]) if is_listed and not drawn.is_audit[order] else -1,
         )
 
     return tuple(one(order, int(key)) for order, key in enumerate(drawn.content))
@@ -123,11 +124,15 @@ def _standing(rows: PoolRows, scores: NDArray[np.float32], found: Grown, wish: W
 
 def clusters_of(drawn: Drawn, listed: Shortlisted) -> int:
     """How many clusters the chosen samples lie in; 0 where each candidate is a cluster of its own."""
-    if len(np.unique(listed.cluster)) == len(listed.cluster):
-        return 0
-    of = dict(zip(keys_of(listed.rows.content).tolist(), listed.cluster.tolist(), strict=True))
+    of = dict(zip(keys_of(listed.rows.content).tolist(), groups_of(listed).tolist(), strict=True))
     chosen = drawn.content[~drawn.is_audit | drawn.is_both]
-    return len({of[key] for key in chosen.tolist() if key in of})
+    return len({of[key] for key in chosen.tolist() if key in of} - {-1})
+
+
+def groups_of(listed: Shortlisted) -> NDArray[np.int64]:
+    """(n,) the cluster of each of the shortlist; -1 for all where each is a cluster of its own."""
+    is_grouped = len(np.unique(listed.cluster)) < len(listed.cluster)
+    return listed.cluster if is_grouped else np.full(len(listed.cluster), -1, np.int64)
 
 
 def sentence(drawn: Drawn, found: Grown, *, samples: int, wish: Wish, window: tuple[int, int], budget: int) -> str:

@@ -6,12 +6,13 @@ from typing import NamedTuple
 
 from loopline.ports.ledger import Ledger
 from loopline.ports.task_queue import AnswerBook, TaskQueue
+from loopline.ports.work_log import WorkLog
 from loopline.records.ids import CommandId, TaskId
 from loopline.records.lineage import Entry, Raise, Stored
-from loopline.records.task import Annotation, Progress, Stratum, Task
+from loopline.records.task import Annotation, Claim, Progress, Stratum, Task
 from loopline.testing import factories as one
 
-WORK = frozenset[Stratum]({"chosen", "audit", "reserve"})
+WORK = frozenset[Stratum]({"chosen", "audit", "reserve", "relabel"})
 GOLD = frozenset[Stratum]({"gold"})
 TEXTS = ("good", "bad", "fair", "fine", "poor")
 
@@ -22,6 +23,7 @@ class Desk(NamedTuple):
     ledger: Ledger
     queue: TaskQueue
     book: AnswerBook
+    work: WorkLog
 
     def publish(self, *tasks: Task) -> None:
         """Commit these tasks."""
@@ -45,8 +47,16 @@ class Desk(NamedTuple):
         seconds: float = 60,
     ) -> list[str]:
         """The ids of what this person is handed."""
-        tasks = self.queue.claim(one.LOOP, annotator, count=count, strata=strata, now=at, seconds=seconds)
-        return [task.id for task in tasks]
+        return self.take(Claim(annotator=annotator, count=count, strata=strata, seconds=seconds), at=at)
+
+    def take(self, claim: Claim, *, at: datetime = one.NOW) -> list[str]:
+        """The ids of what this claim brings."""
+        return [task.id for task in self.queue.claim(claim, loop=one.LOOP, now=at)]
+
+    def hold(self, annotator: str, *names: str, at: datetime = one.NOW, seconds: float = 60) -> int:
+        """How many this person holds once they said that it is these."""
+        tasks = frozenset(map(TaskId, names))
+        return self.queue.hold(tasks, loop=one.LOOP, annotator=annotator, now=at, seconds=seconds)
 
     def say(self, annotator: str, task: str, label: str = "positive") -> int:
         """Submit one answer, named after who and what."""

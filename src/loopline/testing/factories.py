@@ -26,7 +26,7 @@ from loopline.records.model import ModelVersion, RunSpec
 from loopline.records.prediction import Prediction
 from loopline.records.selection import Candidate, Selection
 from loopline.records.settings import Settings
-from loopline.records.task import Annotation, Skip, Standing, Task
+from loopline.records.task import Annotation, Claim, Skip, Standing, Stratum, Task
 from loopline.testing.judgements import (
     comparison,
     measurement,
@@ -50,6 +50,7 @@ __all__ = [
     "api_key",
     "cadence",
     "candidate",
+    "claim",
     "comparison",
     "cycle",
     "dataset_version",
@@ -122,6 +123,13 @@ def task(id: str = "t1", text: str = "good", **changes: object) -> Task:  # noqa
         stratum="chosen",
         inputs=inputs,
     )
+    return msgspec.structs.replace(default, **changes)
+
+
+def claim(annotator: str = "ana", **changes: object) -> Claim:
+    """One task of any kind but gold, for a minute."""
+    strata = frozenset[Stratum]({"chosen", "audit", "reserve", "relabel"})
+    default = Claim(annotator=annotator, count=1, strata=strata, seconds=60.0)
     return msgspec.structs.replace(default, **changes)
 
 

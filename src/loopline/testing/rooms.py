@@ -6,6 +6,7 @@ from datetime import datetime
 
 from msgspec import structs
 
+from loopline.adapters.memory.audit import MemoryAuditLog
 from loopline.adapters.memory.clock import ManualClock
 from loopline.adapters.memory.counters import MemoryCounters
 from loopline.adapters.memory.engine import MemoryEngine
@@ -18,15 +19,20 @@ from loopline.adapters.memory.offsets import MemoryOffsets
 from loopline.adapters.memory.outcomes import MemoryOutcomes
 from loopline.adapters.memory.queue import MemoryTaskQueue
 from loopline.adapters.memory.roles import MemoryRoles
+from loopline.adapters.memory.work import MemoryWorkLog
+from loopline.adapters.views.document import DocumentView
+from loopline.annotate.questions import BUILT_IN
 from loopline.errors import NotFound
 from loopline.orchestrate.awaited import awaited
 from loopline.orchestrate.installation import Installation
 from loopline.orchestrate.lineage import Step, makers_of, named, why
 from loopline.orchestrate.selecting import imagined, replayed
 from loopline.orchestrate.situation import gather
+from loopline.ports.audit_log import AuditLog
 from loopline.ports.counters import Counters
 from loopline.ports.offsets import Offsets
 from loopline.ports.outcome_book import OutcomeBook
+from loopline.ports.view import View
 from loopline.records.command import Command, Reviewed, Situation
 from loopline.records.selection import Selection
 from loopline.select.strategies import strategy_of
@@ -37,9 +43,11 @@ from loopline.testing import factories as make
 class Rooms(Installation):
     """An installation with the counters, the token and the secret of its doors."""
 
+    audit: AuditLog
     counters: Counters
     offsets: Offsets
     outcomes: OutcomeBook
+    view: View
     token: str
     secret: bytes
 
@@ -57,6 +65,7 @@ def rooms(*, now: datetime, **changes: object) -> Rooms:
         roles=MemoryRoles(ledger.state),
         queue=book,
         book=book,
+        work=MemoryWorkLog(ledger.state),
         objects=MemoryObjects(),
         launcher=MemoryLauncher(lambda _: None),
         engine=MemoryEngine(),
@@ -64,7 +73,10 @@ def rooms(*, now: datetime, **changes: object) -> Rooms:
         anchor=tuple,
         gold=tuple,
         strategy=strategy_of,
+        question=BUILT_IN["single"],
+        view=DocumentView(),
         actor="loopline",
+        audit=MemoryAuditLog(),
         counters=MemoryCounters(),
         offsets=MemoryOffsets(),
         outcomes=MemoryOutcomes(),
@@ -79,6 +91,11 @@ class StoredConsole:
 
     def __init__(self, house: Installation) -> None:
         self._house = house
+
+    @property
+    def installation(self) -> Installation:
+        """The ports that it looks into."""
+        return self._house
 
     def situation(self) -> Situation:
         """What is stored, as ``decide`` sees it once every answer has been weighed."""

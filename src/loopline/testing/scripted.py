@@ -23,7 +23,9 @@ from loopline.adapters.memory.manifest import MemoryManifest
 from loopline.adapters.memory.objects import MemoryObjects
 from loopline.adapters.memory.queue import MemoryTaskQueue
 from loopline.adapters.memory.roles import MemoryRoles
+from loopline.adapters.memory.work import MemoryWorkLog
 from loopline.annotate import stage as annotate
+from loopline.annotate.questions import BUILT_IN
 from loopline.capture.completing import Completing, Rules
 from loopline.dataset import stage as dataset
 from loopline.orchestrate.installation import Installation
@@ -36,7 +38,7 @@ from loopline.records.dataset import DatasetVersion, LabelledRow
 from loopline.records.exchange import Turn
 from loopline.records.model import Checks, RunResult, RunSpec
 from loopline.records.settings import Settings
-from loopline.records.task import Annotation, Task
+from loopline.records.task import Annotation, Claim, Task
 from loopline.select.strategies import strategy_of
 from loopline.serve.grouping import group_of
 from loopline.serve.informativeness import entropy, margin
@@ -66,6 +68,7 @@ class ScriptedLoop:
             roles=MemoryRoles(self.ledger.state),
             queue=queue,
             book=queue,
+            work=MemoryWorkLog(self.ledger.state),
             objects=self.objects,
             launcher=self.launcher,
             engine=MemoryEngine(),
@@ -73,6 +76,7 @@ class ScriptedLoop:
             anchor=lambda: rows[base : base + anchor],
             gold=lambda: rows[base + anchor :],
             strategy=strategy_of,
+            question=BUILT_IN[settings.annotate.question],
             actor="scripted",
         )
         self.runner = Runner(self.house)
@@ -128,8 +132,9 @@ class ScriptedLoop:
 
     def _answered(self, name: str, accuracy: float) -> int:
         settings, now = self.house.settings, self.clock.now()
+        wish = Claim(annotator=name, count=10, strata=frozenset(), seconds=settings.annotate.lease_seconds)
         tasks = annotate.claim(
-            name, count=10, queue=self.house.queue, book=self.house.book, settings=settings, now=now, secret=SECRET
+            wish, queue=self.house.queue, book=self.house.book, settings=settings, now=now, secret=SECRET
         )
         said = [_annotation(task, name, accuracy) for task in tasks]
         late = [structs.replace(one, at=now + timedelta(milliseconds=i)) for i, one in enumerate(said)]

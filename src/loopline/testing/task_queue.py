@@ -8,7 +8,7 @@ from loopline.ports.task_queue import Answers
 from loopline.records.ids import LoopName, TaskId
 from loopline.records.task import Progress
 from loopline.testing import factories as one
-from loopline.testing.desk import GOLD, TEXTS, WORK, Desk, tasks
+from loopline.testing.desk import GOLD, TEXTS, Desk, tasks
 
 
 class TaskQueueContract:
@@ -30,8 +30,9 @@ class TaskQueueContract:
         """Every field as published."""
         desk = self.make()
         task = one.task("t1", "naïve — 中文", suggestion="positive", suggested_by="v1", wanted=2, priority=3)
+        task = structs.replace(task, skill="law", language="zh", cluster="cycle-1/3", guideline=4, prior=(0.5, 0.5))
         desk.publish(task)
-        assert desk.queue.claim(one.LOOP, "ana", count=1, strata=WORK, now=one.NOW, seconds=60) == (task,)
+        assert desk.queue.claim(one.claim(skills=("law",), languages=("zh",)), loop=one.LOOP, now=one.NOW) == (task,)
 
     def test_only_the_asked_strata_are_handed_out(self) -> None:
         """Gold is mixed in by the caller."""
@@ -153,7 +154,7 @@ class TaskQueueContract:
         desk.publish(one.task("t1", "good"), one.task("o1", "good", loop=other))
         desk.commit(one.standing("ana", state="paused", loop=other))
         assert desk.claim("ana", count=9) == ["t1"]
-        assert desk.queue.claim(other, "bob", count=9, strata=WORK, now=one.NOW, seconds=9)[0].id == "o1"
+        assert desk.queue.claim(one.claim("bob"), loop=other, now=one.NOW)[0].id == "o1"
         with pytest.raises(NotFound):
             desk.queue.submit([one.annotation(task="t1")], loop=other)
 
@@ -180,7 +181,8 @@ class AnswersContract:
         """Every field."""
         desk = self.make()
         desk.publish(*tasks(1))
-        answer = one.annotation("a", task="t0", at=one.later(0.000001), seconds=0.1)
+        said = {"comment": "naïve — 中文", "is_flagged": True, "is_bulk": True}
+        answer = one.annotation("a", task="t0", at=one.later(0.000001), seconds=0.1, **said)
         assert desk.submit(answer) == 1
         assert desk.book.answers(one.LOOP, cycle=1) == Answers(tuple(tasks(1)), (answer,), ())
 

@@ -3,22 +3,26 @@
 import threading
 from collections import Counter
 from collections.abc import Callable
+from datetime import datetime
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from sqlalchemy import Engine, update
 
 from loopline.adapters.memory.ledger import MemoryLedger
 from loopline.adapters.memory.queue import MemoryTaskQueue
+from loopline.adapters.memory.work import MemoryWorkLog
 from loopline.adapters.sql.answers import SqlAnswerBook
 from loopline.adapters.sql.database import open_database, reading, writing
 from loopline.adapters.sql.ledger import SqlLedger
 from loopline.adapters.sql.queue import SqlTaskQueue
 from loopline.adapters.sql.tables import LEASE, TASK
+from loopline.adapters.sql.work import SqlWorkLog
 from loopline.errors import LooplineError
-from loopline.records.ids import TaskId
-from loopline.records.lineage import Raise
+from loopline.records.ids import CommandId, TaskId
+from loopline.records.lineage import Entry, Raise
 from loopline.records.task import Annotation
 from loopline.testing import factories as one
 from loopline.testing.desk import GOLD, WORK, Desk
@@ -28,13 +32,16 @@ PEOPLE = 16
 
 
 def sql_desk(engine: Engine) -> Desk:
-    return Desk(ledger=SqlLedger(engine), queue=SqlTaskQueue(engine), book=SqlAnswerBook(engine))
+    return Desk(
+        ledger=SqlLedger(engine), queue=SqlTaskQueue(engine), book=SqlAnswerBook(engine), work=SqlWorkLog(engine)
+    )
 
 
 def work(desk: Desk, person: str, *, seen: list[str], failures: list[Exception]) -> None:
-    """Claim and answer until nothing is left; every answer is sent twice, as after a lost acknowledgement."""
+    """Claim, give the third back, and answer until nothing is left; every answer is sent twice, as after a lost ack."""
     try:
-        while names := desk.claim(person, count=3):
+        while names := desk.claim(person, count=3)[:2]:
+            assert desk.hold(person, *names) == len(names)
             seen += names
             answers = [one.annotation(f"{person}/{name}", task=name, annotator=person) for name in names]
             assert (desk.submit(*answers), desk.submit(*answers)) == (len(names), 0)
@@ -112,9 +119,11 @@ def test_an_ended_lease_is_remembered_as_asked(state: Open) -> None:
     assert desk.claim("ana", count=9) == ["t2"]
 
 
-PERSON, TASK_NAME, NUMBER = st.sampled_from(["ana", "bob", "eve"]), st.sampled_from("abcdeg"), st.integers(0, 2)
+PERSON, TASK_NAME, NUMBER = st.sampled_from(["ana", "bob", "eve"]), st.sampled_from("abcdegsz"), st.integers(0, 2)
 ACT = st.one_of(
     st.tuples(st.just("claim"), PERSON, st.integers(0, 4), st.booleans()),
+    st.tuples(st.just("choose"), PERSON, st.integers(1, 3), st.sampled_from(["", *"abdex"])),
+    st.tuples(st.just("hold"), PERSON, st.frozensets(TASK_NAME), NUMBER),
     st.tuples(st.just("say"), PERSON, TASK_NAME, NUMBER),
     st.tuples(st.just("reuse"), PERSON, TASK_NAME, NUMBER),
     st.tuples(st.just("skip"), PERSON, TASK_NAME, NUMBER),
@@ -124,13 +133,16 @@ ACT = st.one_of(
     st.tuples(st.just("label"), PERSON, st.integers(1, 2), NUMBER),
 )
 TASKS = (
-    one.task("a", "1", wanted=2),
+    one.task("a", "1", wanted=2, cluster="c/1"),
     one.task("b", "2", priority=1),
-    one.task("c", "1", cycle=2),
-    one.task("d", "3", stratum="audit", cycle=2),
-    one.task("e", "4", stratum="reserve"),
+    one.task("c", "1", cycle=2, cluster="c/2"),
+    one.task("d", "3", stratum="audit", cycle=2, cluster="c/1"),
+    one.task("e", "4", stratum="reserve", cluster="c/2"),
     one.task("g", "2", stratum="gold", gold="neutral"),
+    one.task("s", "5", skill="law", wanted=2, cluster="c/1"),
+    one.task("z", "6", skill="law", language="zh", stratum="relabel", cycle=2),
 )
+FITTED = {1: {}, 2: {"skills": ("law",), "quota": 3}, 3: {"skills": ("art", "law"), "languages": ("zh",), "quota": 5}}
 
 
 def spoken(act: tuple[object, ...], *, second: int) -> list[Annotation]:
@@ -143,30 +155,43 @@ def spoken(act: tuple[object, ...], *, second: int) -> list[Annotation]:
     return [one.annotation(f"{second}", task="e", annotator=person, at=now), reused]
 
 
+def told(name: str, person: str, what: object, number: object) -> Entry:
+    """What the ledger is told: a pause or its end, another number of people, labels."""
+    match name:
+        case "pause":
+            return one.entry("", one.standing(person, state="paused" if what else "active"))
+        case "raise":
+            return one.entry("", raises=(Raise(task=TaskId(str(what)), wanted=int(str(number))),))
+        case _:
+            return one.entry("", one.label_batch(id=str(what), cycle=what))
+
+
+def taken(desk: Desk, person: str, what: int, number: object, *, at: datetime) -> list[str]:
+    """What this person is handed: of one kind, or as they are and wish."""
+    if isinstance(number, str):
+        return desk.take(one.claim(person, count=2, seconds=35.0, like=number, **FITTED[what]), at=at)
+    return desk.claim(person, count=what, strata=GOLD if number else WORK, at=at, seconds=35)
+
+
 def perform(desk: Desk, act: tuple[object, ...], *, second: int) -> object:
     """What the desk answers to one act; a refusal is an answer too."""
     name, person, what, number = act
     now = one.later(second * 10)
     try:
         match name:
-            case "claim":
-                return desk.claim(
-                    str(person), count=int(str(what)), strata=GOLD if number else WORK, at=now, seconds=35
-                )
+            case "claim" | "choose":
+                return taken(desk, str(person), int(str(what)), number, at=now)
+            case "hold":
+                return desk.hold(str(person), *sorted(what), at=now, seconds=15)  # type: ignore[call-overload]
             case "say" | "reuse":
                 return desk.submit(*spoken(act, second=second))
             case "skip":
                 return desk.queue.skip(one.skip(task=what, annotator=person), loop=one.LOOP)
             case "withdraw":
                 return desk.withdraw(f"{person}-{what}-{number}", by=str(person), at=now)
-            case "pause":
-                standing = one.standing(str(person), state="paused" if what else "active")
-                return desk.ledger.commit(one.entry(f"pause {second}", standing))
-            case "raise":
-                more = Raise(task=TaskId(str(what)), wanted=int(str(number)))
-                return desk.ledger.commit(one.entry(f"raise {second}", raises=(more,)))
             case _:
-                return desk.ledger.commit(one.entry(f"label {second}", one.label_batch(id=str(what), cycle=what)))
+                entry = told(str(name), str(person), what, number)
+                return desk.ledger.commit(structs.replace(entry, id=CommandId(f"{second}")))
     except LooplineError as error:
         return str(error)
 
@@ -176,7 +201,8 @@ def view(desk: Desk) -> object:
     cycles = [(desk.book.progress(one.LOOP, cycle=n), desk.book.answers(one.LOOP, cycle=n)) for n in (1, 2)]
     people = [desk.book.answered(one.LOOP, person) for person in ("ana", "bob", "eve")]
     given = [desk.book.given(one.LOOP, cycle=n) for n in (1, 2)]
-    return cycles, people, given, desk.book.gold_answers(one.LOOP)
+    work = [desk.work.work(one.LOOP, annotator=person, newest=9) for person in ("ana", "bob", "eve")]
+    return cycles, people, given, desk.book.gold_answers(one.LOOP), work, desk.work.people(one.LOOP)
 
 
 @pytest.mark.slow
@@ -188,7 +214,7 @@ def test_the_sql_queue_and_the_one_in_memory_answer_alike(
     engine = open_database(f"sqlite:///{tmp_path_factory.mktemp('twin')}/state.db")
     memory = MemoryLedger()
     queue = MemoryTaskQueue(memory.state)
-    twins = (sql_desk(engine), Desk(ledger=memory, queue=queue, book=queue))
+    twins = (sql_desk(engine), Desk(ledger=memory, queue=queue, book=queue, work=MemoryWorkLog(memory.state)))
     try:
         for desk in twins:
             desk.publish(*TASKS)

@@ -1,3 +1,4 @@
+from functools import partial
 from itertools import count
 
 import msgspec
@@ -8,10 +9,13 @@ from loopline.adapters.memory.ledger import MemoryLedger
 from loopline.adapters.memory.log import MemoryLog
 from loopline.adapters.memory.queue import MemoryTaskQueue
 from loopline.adapters.memory.state import MemoryState
-from loopline.annotate.labelling import recomputed
+from loopline.annotate.assignment import Ground, spelling
+from loopline.annotate.labelling import Method, recomputed
+from loopline.annotate.questions import BUILT_IN
+from loopline.annotate.rulings import ruled
 from loopline.annotate.stage import aggregate, claim, publish, review
 from loopline.records.settings import AnnotateSettings
-from loopline.records.task import Standing
+from loopline.records.task import Claim, Standing
 from loopline.testing.factories import (
     LABELS,
     LOOP,
@@ -29,6 +33,8 @@ from loopline.testing.factories import (
     task,
 )
 
+SINGLE = BUILT_IN["single"]
+METHOD = Method(SINGLE.method, partial(SINGLE.agreed, labels=LABELS), LABELS)
 TRUTH = dict(zip(range(3), LABELS, strict=True))
 
 
@@ -43,9 +49,8 @@ class Room:
         self.ledger.commit(entry(f"entry-{next(self.numbers)}", tasks=tasks))
 
     def claim(self, annotator, n=10):
-        return claim(
-            annotator, count=n, queue=self.queue, book=self.queue, settings=self.settings, now=NOW, secret=b"s"
-        )
+        wish = Claim(annotator=annotator, count=n, strata=frozenset(), seconds=300)
+        return claim(wish, queue=self.queue, book=self.queue, settings=self.settings, now=NOW, secret=b"s")
 
     def say(self, annotator, name, label):
         number = next(self.numbers)
@@ -58,13 +63,17 @@ class Room:
     def review(self):
         standings = self.ledger.all(Standing, LOOP)
         now = later(next(self.numbers))
-        reviewed = review(cycle(), book=self.queue, standings=standings, settings=self.settings, now=now)
+        reviewed = review(
+            cycle(), book=self.queue, question=SINGLE, standings=standings, settings=self.settings, now=now
+        )
         changes = entry(f"entry-{next(self.numbers)}", records=reviewed.standings, raises=reviewed.raises)
         self.ledger.commit(changes)
         return reviewed
 
     def aggregate(self):
-        return aggregate(cycle(), book=self.queue, settings=self.settings)
+        return aggregate(
+            cycle(), book=self.queue, question=SINGLE, settings=self.settings, rulings=ruled((), ambiguous="soft")
+        )
 
 
 def wants(reviewed):
@@ -76,13 +85,17 @@ def publishing(*predictions, chosen=(), gold=(), known=frozenset(), turn=None, *
     log.append(predictions)
     return publish(
         selection(*chosen),
-        cycle=turn or cycle(2),
+        ground=ground(turn or cycle(2), **changes),
         pool=log,
         reserve=log,
         gold=gold,
         known=frozenset(known),
-        settings=settings(annotate=AnnotateSettings(**changes)),
     )
+
+
+def ground(turn, **changes):
+    spell = spelling(partial(SINGLE.canonical, labels=LABELS))
+    return Ground(turn, settings(annotate=AnnotateSettings(**changes)), "v1", spell)
 
 
 def test_a_batch_is_candidates_fresh_reserve_rows_and_gold():
@@ -114,9 +127,8 @@ def test_only_the_reserve_rows_of_the_cycles_window_are_asked_about():
     log.append([prediction("p1", "hard"), *rows])
     window = cycle(2, after=2, until=4)
     made = publish(
-        selection(candidate("p1", "hard")), cycle=window, pool=log, reserve=log, gold=(), known=frozenset(),
-        settings=settings(),
-    )  # fmt: skip
+        selection(candidate("p1", "hard")), ground=ground(window), pool=log, reserve=log, gold=(), known=frozenset()
+    )
     assert sorted(t.sample for t in made if t.stratum == "reserve") == ["r1", "r2"]
 
 
@@ -282,13 +294,14 @@ def test_the_batch_says_what_it_rests_on():
         room.say(name, "g000", "negative")
     batch = room.aggregate()
     assert batch.reason == (
-        "2 labels from 4 answers of 2 people by dawid-skene.v1; alpha 1.00 (n = 2); 1 task without an answer left out"
+        "2 labels from 4 answers of 2 people by dawid-skene.v2; alpha 1.00 (n = 2); "
+        "1 of 3 tasks without an answer (1 reserve)"
     )
     assert [(one.stratum, one.label, one.annotators) for one in batch.labels] == [
         ("chosen", "positive", ("ana", "ben")),
         ("audit", "negative", ("ana", "ben")),
     ]
-    assert (batch.id, batch.cycle, batch.method, batch.annotations) == ("cycle-1", 1, "dawid-skene.v1", 4)
+    assert (batch.id, batch.cycle, batch.method, batch.annotations) == ("cycle-1", 1, "dawid-skene.v2", 4)
     assert (batch.alpha, batch.alpha_n) == (1.0, 2)
     assert all(sum(one.posterior) == pytest.approx(1.0) for one in batch.labels)
 
@@ -306,14 +319,14 @@ def test_the_labels_are_recomputed_from_their_own_answers_after_late_answers_and
     room.pause("ana")
     assert room.aggregate().labels != batch.labels
     tasks, given = room.queue.answers(LOOP, cycle=1).tasks, room.queue.given(LOOP, cycle=1)
-    assert msgspec.json.encode(recomputed(batch, tasks, given, labels=LABELS)) == msgspec.json.encode(batch)
+    assert msgspec.json.encode(recomputed(batch, tasks, given, method=METHOD)) == msgspec.json.encode(batch)
     assert batch.answers == tuple(f"a{n:05}" for n in (2, 3, 4, 5))
 
 
 def test_a_batch_that_nobody_answered_has_no_labels():
     batch = Room(task("t1")).aggregate()
     assert (batch.labels, batch.alpha, batch.alpha_n, batch.annotations) == ((), -1.0, 0, 0)
-    assert batch.reason.startswith("0 labels from 0 answers of 0 people by dawid-skene.v1; no alpha")
+    assert batch.reason.startswith("0 labels from 0 answers of 0 people by dawid-skene.v2; no alpha")
 
 
 def simulated_batch(seed):

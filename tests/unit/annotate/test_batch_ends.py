@@ -6,11 +6,13 @@ import pytest
 
 from loopline.adapters.memory.ledger import MemoryLedger
 from loopline.adapters.memory.queue import MemoryTaskQueue
+from loopline.annotate.questions import BUILT_IN
 from loopline.annotate.stage import claim, review
 from loopline.records.settings import AnnotateSettings
-from loopline.records.task import Standing
+from loopline.records.task import Claim, Standing
 from loopline.testing.factories import LOOP, annotation, cycle, entry, later, settings, skip, standing, task
 
+SINGLE = BUILT_IN["single"]
 LEASE = 60.0
 AWAY = 2 * LEASE + 1
 HERE = 2 * LEASE - 1
@@ -53,14 +55,16 @@ class Table:
     def review(self):
         """What changed: task -> wanted."""
         known = self.ledger.all(Standing, LOOP)
-        reviewed = review(cycle(), book=self.queue, standings=known, settings=self.settings, now=self.now())
+        reviewed = review(
+            cycle(), book=self.queue, question=SINGLE, standings=known, settings=self.settings, now=self.now()
+        )
         self.commit(*reviewed.standings, raises=reviewed.raises)
         return {change.task: change.wanted for change in reviewed.raises}
 
     def claim(self, annotator):
-        tasks = claim(
-            annotator, count=9, queue=self.queue, book=self.queue, settings=self.settings, now=self.now(), secret=b"s"
-        )
+        wish = Claim(annotator=annotator, count=9, strata=frozenset(), seconds=LEASE)
+        now = self.now()
+        tasks = claim(wish, queue=self.queue, book=self.queue, settings=self.settings, now=now, secret=b"s")
         return [one.id for one in tasks]
 
     def ended(self):

@@ -87,11 +87,6 @@ def test_nobody_is_ever_said_to_be_surely_below():
     assert "0.99 sure" in standing("ana", [False] * 200, loop=LOOP, norm=0.8).reason
 
 
-def test_only_the_latest_two_hundred_answers_count():
-    ana = standing("ana", [False] * 500 + [True] * 200, loop=LOOP, norm=0.8)
-    assert (ana.gold_seen, ana.gold_right, ana.state) == (200, 200, "active")
-
-
 @checks(deadline=None)
 @given(st.integers(0, 60), st.integers(0, 60))
 def test_one_more_right_answer_never_makes_a_person_look_worse(right, wrong):

@@ -179,8 +179,12 @@ def test_a_server_that_is_away_is_unavailable():
         Door(url, token="t").post("/x", {})
 
 
+def text(row):
+    return {"kind": "text", "text": row, "language": ""}
+
+
 def test_answers_have_ids_of_their_own_and_quote_ratings(world):
-    tasks = [{"id": f"t{n}", "row": world.after[n].row} for n in range(3)]
+    tasks = [{"id": f"t{n}", "view": text(world.after[n].row)} for n in range(3)]
     given = answers_to(tasks, annotator=PEOPLE[0], world=world, samples=known_samples(world))
     assert [one["id"] for one in given] == [f"t{n}-{PEOPLE[0]}" for n in range(3)]
     assert [one["label"] for one in given] == [answer(world, world.after[n], PEOPLE[0]) for n in range(3)]
@@ -188,11 +192,13 @@ def test_answers_have_ids_of_their_own_and_quote_ratings(world):
 
 def test_a_row_that_nobody_rated_is_named(world):
     with pytest.raises(NotFound, match="no rating of 'unheard'"):
-        answers_to([{"id": "t1", "row": "unheard"}], annotator=PEOPLE[0], world=world, samples=known_samples(world))
+        answers_to(
+            [{"id": "t1", "view": text("unheard")}], annotator=PEOPLE[0], world=world, samples=known_samples(world)
+        )
 
 
 def test_an_annotator_answers_what_is_claimed_and_leaves_when_paused(world, folder, fast):
-    waiting = [{"id": f"t{n}", "row": sample.row} for n, sample in enumerate(world.after[:25])]
+    waiting = [{"id": f"t{n}", "view": text(sample.row)} for n, sample in enumerate(world.after[:25])]
     sent, notes = [], []
 
     def reply(path, document):
@@ -213,7 +219,7 @@ def test_an_annotator_answers_what_is_claimed_and_leaves_when_paused(world, fold
 
 
 def test_an_answer_that_was_not_acknowledged_is_given_again_under_its_id(world, folder, fast):
-    task, sent = {"id": "t1", "row": world.after[0].row}, []
+    task, sent = {"id": "t1", "view": text(world.after[0].row)}, []
 
     def reply(path, document):
         if path == "/api/claim":

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loopline.annotate.questions import BUILT_IN
 from loopline.apps.config import read_rows
 from loopline.errors import InvalidRecord
 from loopline.records.signature import Signature
@@ -107,3 +108,19 @@ def test_numbers_survive_a_csv_file_unchanged(tmp_path_factory, rows):
     read = read_rows(rows_file(tmp_path_factory.mktemp("law"), "base.csv", content), PAIRS)
     assert [PAIRS.decode(row.inputs)[0] for row in read] == [x for x, _ in rows]
     assert all(math.isfinite(PAIRS.decode(row.inputs)[0]) for row in read)
+
+
+def test_gold_is_spelled_as_the_question_spells_answers(tmp_path):
+    lines = (
+        '{"text": "x", "label": ["bad", "good"]}\n{"text": "y", "label": []}\n{"text": "z", "label": "[\\"bad\\"]"}\n'
+    )
+    path = rows_file(tmp_path, "gold.jsonl", lines)
+    rows = read_rows(path, TEXTS, question=BUILT_IN["multiple"])
+    assert [row.label for row in rows] == ['["bad", "good"]', "[]", '["bad"]']
+    table = rows_file(tmp_path, "gold.csv", "text,label\nx,good\n")
+    assert read_rows(table, TEXTS, question=BUILT_IN["single"])[0].label == "good"
+    wrong = {'"great"': "label 'great', expected one of bad, good", "null": "label None, expected an answer out of bad"}
+    for label, found in wrong.items():
+        odd = rows_file(tmp_path, "gold.jsonl", f'{{"text": "x", "label": {label}}}\n')
+        with pytest.raises(InvalidRecord, match=rf"gold.jsonl line 1: {found}"):
+            read_rows(odd, TEXTS, question=BUILT_IN["single"])

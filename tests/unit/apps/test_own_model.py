@@ -15,7 +15,8 @@ from loopline.apps.cli.starter import write_starter
 from loopline.apps.config import load_settings, read_rows
 from loopline.apps.config.files import check_files
 from loopline.apps.http import oip
-from loopline.apps.http.answers import AnswersRequest, ClaimRequest, checked
+from loopline.apps.http.answering import checked
+from loopline.apps.http.answers import AnswersRequest, ClaimRequest
 from loopline.apps.worker.dataset import Dataset
 from loopline.apps.worker.packing import pack
 from loopline.apps.worker.run import Run
@@ -23,6 +24,8 @@ from loopline.records.dataset import LabelledRow
 from loopline.records.ids import Digest, RunId
 from loopline.records.model import RunSpec
 from loopline.records.settings import Settings
+from loopline.testing.factories import NOW
+from loopline.testing.rooms import rooms
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "examples" / "own-model"
@@ -63,7 +66,7 @@ def test_the_labelling_in_the_readme_is_what_the_api_takes(home):
     claim, answers = sent("label")
     assert msgspec.json.decode(claim, type=ClaimRequest).annotator == "ana"
     (given,) = msgspec.json.decode(answers, type=AnswersRequest).annotations
-    checked(given, load_settings(home / "loop.toml").signature.labels)
+    assert checked(given, rooms(now=NOW, settings=load_settings(home / "loop.toml"))) == given.label
 
 
 def test_the_files_of_the_example_are_in_order(home):

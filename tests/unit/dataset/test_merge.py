@@ -114,6 +114,23 @@ def test_of_two_labels_for_one_input_the_surer_stands():
     assert (conflict.sample, conflict.before, conflict.now, conflict.reason) == ("p2", "positive", "neutral", SUREST)
 
 
+def test_of_labels_of_two_cycles_the_later_stands_however_sure_the_earlier_is():
+    before = label("p1", posterior=(0.0, 0.0, 1.0), cycle=1)
+    again = label("p1", label="neutral", posterior=(0.2, 0.6, 0.2), cycle=2, stratum="relabel")
+    entering = learned(again, before)
+    assert [(s.label, s.stratum) for s in entering.samples] == [("neutral", "relabel")]
+    (conflict,) = entering.outdone
+    assert (conflict.before, conflict.cycle_before, conflict.reason) == ("positive", 1, NEW)
+
+
+def test_what_no_one_can_label_is_taken_out_in_words_of_its_own():
+    made = merged(parent("a", "b", "c"), [], anchor=frozenset({"a", "b"}))
+    assert sentence("c2", "c1", made, sealed=0, unlearnable=frozenset({"b", "z"})) == (
+        "c2 = c1 + 0 new rows, 1 taken out because the reserve holds the same or nearly the same input, "
+        "1 taken out because an adjudicator found that no one label is right"
+    )
+
+
 def test_a_contradiction_about_what_the_reserve_holds_is_not_told():
     pair = [label("p1", label="neutral", posterior=(0.0, 0.9, 0.1)), label("p2")]
     assert learned(*pair, label("p3", stratum="reserve")).outdone == ()

@@ -37,7 +37,7 @@ def test_every_kind_of_flaw_is_named(version):
         "0 rows, 0 negative, 0 neutral, 0 positive, expected 2, 1 negative, 0 neutral, 1 positive"
     ]
     assert list(flaws(spoilt(table, stratum=["reserve", "chosen"]), manifest)) == [
-        "stratum 'reserve', expected one of imported, audit, chosen"
+        "stratum 'reserve', expected one of imported, audit, chosen, relabel"
     ]
     other = msgspec.structs.replace(manifest, rows=2, by_class={"negative": 0, "neutral": 0, "positive": 1})
     assert "label 'odd', expected one of negative, neutral, positive" in list(

@@ -1,5 +1,6 @@
 """Three readings of one batch of labels."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,6 +71,18 @@ def test_samples_without_a_label_are_counted_and_leave_the_pool():
     assert (found.drawn, found.missing, found.lure.n) == (60, 10, 50)
     assert judged(*pair).pool == EVEN - 10
     assert found.lure.value == pytest.approx(1 - 12 / 50, abs=0.005)
+
+
+def test_what_is_asked_about_once_more_counts_in_no_estimate():
+    selection, labels = even(40, 10)
+    again = [msgspec.structs.replace(one, stratum="relabel") for one in labels.labels[:10]]
+    more = msgspec.structs.replace(labels, labels=(*again, *labels.labels[10:]))
+    others = msgspec.structs.replace(labels, labels=labels.labels[10:])
+    assert read((selection, more)) == read((selection, others))
+    extra = msgspec.structs.replace(
+        labels, labels=(*labels.labels, make.label("p9", "old", stratum="relabel", label="negative"))
+    )
+    assert read((selection, extra)) == read((selection, labels))
 
 
 def test_the_order_of_the_draw_counts_and_not_that_of_the_record():

@@ -4,14 +4,19 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from loopline.adapters.memory.clock import ManualClock
+from loopline.adapters.memory.ledger import MemoryLedger
 from loopline.adapters.memory.log import MemoryLog
+from loopline.adapters.memory.queue import MemoryTaskQueue
+from loopline.adapters.memory.state import MemoryState
 from loopline.errors import Unavailable
-from loopline.orchestrate.runner import PATIENCE, Runner
+from loopline.orchestrate.runner import PATIENCE, REVIEW_REST, Runner
 from loopline.ports.columns import Sift, Sketch
+from loopline.ports.task_queue import Answers
 from loopline.records.cycle import Cycle
 from loopline.records.dataset import LabelledRow
+from loopline.records.ids import LoopName
 from loopline.records.settings import TrainSettings
-from loopline.testing.factories import LOOP, NOW, cadence, cycle, entry, prediction, settings, split
+from loopline.testing.factories import LOOP, NOW, annotation, cadence, cycle, entry, prediction, settings, split, task
 from loopline.testing.rooms import Rooms, rooms
 
 
@@ -92,3 +97,32 @@ def test_a_part_that_is_away_costs_no_try_however_long_it_is_away() -> None:
         assert runner.tick() == ()
     assert (house.ledger.all(Cycle, LOOP)[0].phase, runner.situation().trouble) == ("open", "")
     assert [type(command).__name__ for command in runner.tick()] == ["Select"]
+
+
+class SlowBook(MemoryTaskQueue):
+    """A book that takes two seconds to read a batch."""
+
+    def __init__(self, state: MemoryState, clock: ManualClock) -> None:
+        super().__init__(state)
+        self._clock, self.reads = clock, 0
+
+    def answers(self, loop: LoopName, *, cycle: int) -> Answers:
+        self.reads += 1
+        self._clock.advance(2)
+        return super().answers(loop, cycle=cycle)
+
+
+def test_a_review_that_takes_long_rests_long_before_the_next_however_many_answer() -> None:
+    clock, ledger = ManualClock(NOW), MemoryLedger()
+    book = SlowBook(ledger.state, clock)
+    house = rooms(now=NOW, clock=clock, ledger=ledger, queue=book, book=book)
+    tasks = tuple(task(f"t{n}", f"text {n}") for n in range(99))
+    ledger.commit(entry("e", cycle(1, phase="published", published_at=NOW), split(), cadence(), tasks=tasks))
+    runner, reads = Runner(house), list[int]()
+    for n in range(99):
+        book.submit([annotation(f"a{n}", task=f"t{n}", at=clock.now())], loop=LOOP)
+        runner.tick()
+        clock.advance(1)
+        reads.append(book.reads)
+    rest = 2 * REVIEW_REST
+    assert (reads[0], reads[rest - 1], reads[rest], reads[2 * rest - 1], reads[2 * rest]) == (1, 1, 2, 2, 3)

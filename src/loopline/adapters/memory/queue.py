@@ -1,13 +1,13 @@
 """The task queue and the answer book in memory."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from loopline.adapters.memory.state import Answer, Lease, MemoryState
 from loopline.errors import Conflict, NotFound
 from loopline.ports.task_queue import Answers
 from loopline.records.ids import LoopName, TaskId
-from loopline.records.task import Annotation, Progress, Skip, Stratum, Task
+from loopline.records.task import Annotation, Claim, Progress, Skip, Task
 
 UNASKED_SECONDS = 300.0
 """The lease after an undone answer to a task that its author never claimed."""
@@ -19,25 +19,34 @@ class MemoryTaskQueue:
     def __init__(self, state: MemoryState) -> None:
         self.state = state
 
-    def claim(
-        self, loop: LoopName, annotator: str, *, count: int, strata: frozenset[Stratum], now: datetime, seconds: float
-    ) -> tuple[Task, ...]:
-        """Lease up to ``count`` open tasks of these strata to the annotator until ``now + seconds``."""
+    def claim(self, claim: Claim, *, loop: LoopName, now: datetime) -> tuple[Task, ...]:
+        """Lease up to ``claim.count`` open tasks of its strata to its annotator until ``now + claim.seconds``."""
+        person = claim.annotator
         with self.state.lock:
-            if annotator in self.state.paused(loop):
+            if person in self.state.paused(loop):
                 return ()
-            over = self.state.finished(loop)
-            queue = sorted(self.state.tasks.values(), key=lambda task: (-task.priority, task.id))
-            offered = [t for t in queue if t.loop == loop and t.stratum in strata]
-            offered = [t for t in offered if t.stratum == "gold" or t.cycle not in over]
-            held = [t for t in offered if self._is_held(t.id, annotator, now=now)]
-            fresh = [t for t in offered if t not in held and self._is_open(t, annotator, now=now)]
-            unseen = {t.content: t for t in reversed(fresh) if not self._has_seen(t, annotator)}
-            given = [*held, *(t for t in fresh if unseen.get(t.content) == t)][: max(0, count)]
+            held, fresh = self._offered(claim, loop=loop, now=now)
+            most, more = self._left(claim, loop=loop, now=now)
+            held = held[:most]
+            given = [*held, *fresh[: min(most - len(held), more)]]
             for task in given:
-                until = now + timedelta(seconds=seconds)
-                self.state.leases[task.id, annotator] = Lease(until=until, seconds=seconds)
+                until = now + timedelta(seconds=claim.seconds)
+                self.state.leases[task.id, person] = Lease(until=until, seconds=claim.seconds)
         return tuple(given)
+
+    def hold(self, tasks: frozenset[TaskId], *, loop: LoopName, annotator: str, now: datetime, seconds: float) -> int:
+        """Renew the annotator's live leases of these tasks until ``now + seconds``, give all their others back."""
+        with self.state.lock:
+            own = [self.state.tasks[name] for name, person in self.state.leases if person == annotator]
+            kept = {t.id for t in own if t.id in tasks and t.loop == loop and self._may_hold(t, annotator, now=now)}
+            for task in own:
+                lease = self.state.leases[task.id, annotator]
+                if task.id in kept:
+                    lease = Lease(until=now + timedelta(seconds=seconds), seconds=seconds)
+                elif task.loop == loop:
+                    lease = Lease(until=None, seconds=lease.seconds)
+                self.state.leases[task.id, annotator] = lease
+        return len(kept)
 
     def submit(self, annotations: Sequence[Annotation], *, loop: LoopName) -> int:
         """Store answers and return how many were new. Raises NotFound, Conflict, and stores none of them then."""
@@ -131,6 +140,47 @@ class MemoryTaskQueue:
             standing = [a for a in self.state.answers.values() if a.loop == loop and a.withdrawn is None]
             own = [self.state.tasks[a.annotation.task] for a in standing if a.annotation.annotator == annotator]
         return len(own), sum(task.stratum == "gold" for task in own)
+
+    def _offered(self, claim: Claim, *, loop: LoopName, now: datetime) -> tuple[list[Task], list[Task]]:
+        """What its annotator holds, and what is open to them; each in the order in which it is served."""
+        person, wished = claim.annotator, self._cluster(claim.like, loop)
+        over = self.state.finished(loop)
+        named = [t for t in self.state.tasks.values() if t.loop == loop and t.stratum in claim.strata]
+        named = [t for t in named if claim.within in ("", t.cluster)]
+        queue = sorted(named, key=lambda t: (-t.priority, not wished or t.cluster != wished, t.id))
+        offered = [t for t in queue if t.stratum == "gold" or t.cycle not in over]
+        held = [t for t in offered if self._is_held(t.id, person, now=now)]
+        fresh = [t for t in offered if t not in held and self._is_open(t, person, now=now)]
+        fit = [t for t in fresh if t.skill in ("", *claim.skills) and t.language in ("", *claim.languages)]
+        unseen = {t.content: t for t in reversed(fit) if not self._has_seen(t, person)}
+        return held, [t for t in fit if unseen.get(t.content) == t]
+
+    def _left(self, claim: Claim, *, loop: LoopName, now: datetime) -> tuple[int, int]:
+        """How many tasks may be handed out, and how many that are not held already."""
+        most = max(0, claim.count)
+        if not claim.quota:
+            return most, most
+        day = now.astimezone(UTC).date()
+        said = [a for a in self.state.answers.values() if a.loop == loop and a.withdrawn is None]
+        own = [a.annotation for a in said if a.annotation.annotator == claim.annotator]
+        left = max(0, claim.quota - sum(one.at.astimezone(UTC).date() == day for one in own))
+        mine = [name for name, person in self.state.leases if person == claim.annotator]
+        held = [n for n in mine if self.state.tasks[n].loop == loop and self._is_held(n, claim.annotator, now=now)]
+        return min(most, left), max(0, left - len(held))
+
+    def _cluster(self, like: str, loop: LoopName) -> str:
+        """The cluster of the task that more like it are wished for; empty: there is none."""
+        task = self.state.tasks.get(TaskId(like))
+        return task.cluster if task is not None and task.loop == loop else ""
+
+    def _may_hold(self, task: Task, annotator: str, *, now: datetime) -> bool:
+        """A live lease, or one that has run out on a task that is still open to its holder; in a batch not over."""
+        if annotator in self.state.paused(task.loop):
+            return False
+        if task.stratum != "gold" and task.cycle in self.state.finished(task.loop):
+            return False
+        is_free = self._is_open(task, annotator, now=now) and not self._has_seen(task, annotator)
+        return self._is_held(task.id, annotator, now=now) or is_free
 
     def _batch(self, loop: LoopName, cycle: int) -> tuple[Task, ...]:
         own = (task for task in self.state.tasks.values() if task.loop == loop and task.cycle == cycle)

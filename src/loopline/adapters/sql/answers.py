@@ -1,15 +1,18 @@
 """What people said, read from SQL."""
 
-from sqlalchemy import Engine, RowMapping, Select, case, func, or_, select
+from sqlalchemy import Engine, RowMapping, Select, case, func, or_, select, text
 
 from loopline.adapters.sql.codec import moment
 from loopline.adapters.sql.database import reading
-from loopline.adapters.sql.publishing import task_of
+from loopline.adapters.sql.publishing import task_from, task_of
 from loopline.adapters.sql.standing import paused, standing_answers
 from loopline.adapters.sql.tables import ANNOTATION, SKIP, TASK
 from loopline.ports.task_queue import Answers
 from loopline.records.ids import LoopName, TaskId
 from loopline.records.task import Annotation, Progress, Skip, Task
+
+ANSWERED = text("""SELECT count(*), coalesce(sum(CASE WHEN stratum = 'gold' THEN 1 ELSE 0 END), 0) FROM annotation
+WHERE loop = :loop AND annotator = :annotator AND withdrawn_us IS NULL""")
 
 
 class SqlAnswerBook:
@@ -37,9 +40,9 @@ class SqlAnswerBook:
 
     def answers(self, loop: LoopName, *, cycle: int) -> Answers:
         """The cycle's tasks, standing answers and skips."""
-        batch = select(TASK).where(TASK.c.loop == loop, TASK.c.cycle == cycle).order_by(TASK.c.id)
+        batch = select(TASK.c.body, TASK.c.wanted).where(TASK.c.loop == loop, TASK.c.cycle == cycle).order_by(TASK.c.id)
         with reading(self._engine) as connection:
-            tasks = connection.execute(batch).mappings().all()
+            tasks = tuple(task_from(body, wanted) for body, wanted in connection.execute(batch))
             said = (
                 select(ANNOTATION)
                 .where(ANNOTATION.c.loop == loop, ANNOTATION.c.cycle == cycle, ANNOTATION.c.withdrawn_us.is_(None))
@@ -49,9 +52,9 @@ class SqlAnswerBook:
             annotations = connection.execute(said).mappings().all()
             skips = connection.execute(_passed(loop, cycle=cycle)).mappings().all()
         return Answers(
-            tasks=tuple(map(task_of, tasks)),
-            annotations=tuple(map(_annotation_of, annotations)),
-            skips=tuple(map(_skip_of, skips)),
+            tasks=tasks,
+            annotations=tuple(map(annotation_of, annotations)),
+            skips=tuple(map(skip_of, skips)),
         )
 
     def given(self, loop: LoopName, *, cycle: int) -> tuple[Annotation, ...]:
@@ -59,7 +62,7 @@ class SqlAnswerBook:
         batch = select(ANNOTATION).where(ANNOTATION.c.loop == loop, ANNOTATION.c.cycle == cycle)
         with reading(self._engine) as connection:
             said = connection.execute(batch.order_by(ANNOTATION.c.task, ANNOTATION.c.id)).mappings().all()
-        return tuple(map(_annotation_of, said))
+        return tuple(map(annotation_of, said))
 
     def gold_answers(self, loop: LoopName) -> tuple[tuple[Task, Annotation], ...]:
         """Every answer to a gold task that was not undone, by anyone, in order of time."""
@@ -71,14 +74,12 @@ class SqlAnswerBook:
         )
         with reading(self._engine) as connection:
             tasks = {row["id"]: task_of(row) for row in connection.execute(gold).mappings()}
-            return tuple((tasks[row["task"]], _annotation_of(row)) for row in connection.execute(said).mappings())
+            return tuple((tasks[row["task"]], annotation_of(row)) for row in connection.execute(said).mappings())
 
     def answered(self, loop: LoopName, annotator: str) -> tuple[int, int]:
         """How many answers this annotator has given and not undone, and how many of them to gold."""
-        own = ANNOTATION.c.loop == loop, ANNOTATION.c.annotator == annotator, ANNOTATION.c.withdrawn_us.is_(None)
-        gold = func.coalesce(func.sum(case((ANNOTATION.c.stratum == "gold", 1), else_=0)), 0)
         with reading(self._engine) as connection:
-            total, of_gold = connection.execute(select(func.count(), gold).where(*own)).one()
+            total, of_gold = connection.execute(ANSWERED, {"loop": loop, "annotator": annotator}).one()
         return int(total), int(of_gold)
 
 
@@ -94,11 +95,13 @@ def _passed(loop: LoopName, *, cycle: int) -> Select[tuple[object, ...]]:
     )
 
 
-def _skip_of(row: RowMapping) -> Skip:
+def skip_of(row: RowMapping) -> Skip:
+    """What the row says."""
     return Skip(task=TaskId(row["task"]), annotator=row["annotator"], reason=row["reason"], at=moment(row["at_us"]))
 
 
-def _annotation_of(row: RowMapping) -> Annotation:
+def annotation_of(row: RowMapping) -> Annotation:
+    """The answer behind its row."""
     return Annotation(
         id=row["id"],
         task=TaskId(row["task"]),
@@ -106,4 +109,7 @@ def _annotation_of(row: RowMapping) -> Annotation:
         label=row["label"],
         at=moment(row["at_us"]),
         seconds=row["seconds"],
+        comment=row["comment"],
+        is_flagged=row["flagged"],
+        is_bulk=row["bulk"],
     )

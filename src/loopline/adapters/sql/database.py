@@ -11,7 +11,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 
 from loopline.errors import Conflict, InvalidRecord, LooplineError, Unavailable
 
-HEAD = "0003"
+HEAD = "0005"
 """The newest revision in ``migrations/versions``."""
 BUSY_SECONDS = 30.0
 """How long a writer waits for another before it gives up."""

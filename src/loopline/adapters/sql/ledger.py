@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Engine, Table, func, insert, select, update
 
 from loopline.adapters.sql.codec import SCHEMA_VERSION, decode, encode, kind_of, microseconds, moment
 from loopline.adapters.sql.database import insert_new, reading, writing
-from loopline.adapters.sql.publishing import raise_wanted, store_task
+from loopline.adapters.sql.publishing import close_batches, raise_wanted, store_tasks
 from loopline.adapters.sql.roles import store_roles
 from loopline.adapters.sql.shelf import Shelf
 from loopline.adapters.sql.tables import ACTIVITY, ENTRY, GENERATED, OUTBOX, RECORD, USED
@@ -35,10 +35,10 @@ class SqlLedger:
                 return False
             for position, record in enumerate(entry.records):
                 _store_record(connection, record, sequence=sequence, position=position)
-            for task in entry.tasks:
-                store_task(connection, task)
+            store_tasks(connection, entry.tasks)
             for more in entry.raises:
                 raise_wanted(connection, more)
+            close_batches(connection, entry)
             store_roles(connection, entry)
             if entry.activity:
                 _store_activity(connection, entry.activity, sequence=sequence)

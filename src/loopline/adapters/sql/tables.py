@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Float,
@@ -15,6 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -106,19 +108,38 @@ TASK = Table(
     Column("wanted", Integer, nullable=False),
     Column("answers", Integer, nullable=False),
     Column("body", LargeBinary, nullable=False),
+    Column("skill", Name, nullable=False, server_default=""),
+    Column("language", Name, nullable=False, server_default=""),
+    Column("cluster_name", Name, nullable=False, server_default=""),
+    Column("closed", Boolean, nullable=False, server_default=false()),
+    Column("full_us", BigInteger, nullable=False, server_default="0"),
     Index("task_batch", "loop", "cycle", "stratum", "answers", "wanted"),
+    Index("task_content", "loop", "content"),
 )
-"""``answers``: how many were given and not withdrawn, whoever gave them. ``wanted`` here overrules the body's."""
-Index(
-    "task_queue",
-    TASK.c.loop,
-    TASK.c.priority.desc(),
-    TASK.c.id,
-    TASK.c.cycle,
-    TASK.c.stratum,
-    TASK.c.answers,
-    TASK.c.wanted,
-)
+"""``answers``: how many were given and not withdrawn, whoever gave them. ``wanted`` here overrules the body's.
+
+``closed``: its batch has labels, or its cycle is closed; gold outlasts its batch. Kept up by ``publishing``.
+``full_us``: until then it surely has as many answers and leases as wanted, those of paused people counted; a time that
+is past says nothing. ``queue`` and ``publishing`` take it back to 0 where a lease is given back or more are wanted."""
+OPEN = "answers < wanted AND NOT closed AND stratum <> 'gold'"
+"""What the indexes below are about: neither what is done nor gold is walked past when somebody asks for tasks. A query
+has to say this very text, or the databases do not see that they may use them."""
+ALIKE = f"{OPEN} AND cluster_name <> ''"
+GOLD = "stratum = 'gold'"
+
+
+def _in_order(name: str, *columns: str, where: str) -> None:
+    """An index of the tasks that a condition leaves, in the order in which they are served."""
+    served = (*(TASK.c[column] for column in columns), TASK.c.priority.desc(), TASK.c.id)
+    looked_at = (TASK.c.full_us, TASK.c.stratum, TASK.c.content)
+    Index(name, *served, *looked_at, sqlite_where=text(where), postgresql_where=text(where))
+
+
+_in_order("task_open", "loop", "skill", "language", where=OPEN)
+_in_order("task_alike", "loop", "cluster_name", where=ALIKE)
+_in_order("task_gold", "loop", where=GOLD)
+UNCLOSED = "NOT closed AND stratum <> 'gold'"
+Index("task_unclosed", TASK.c.loop, TASK.c.cycle, sqlite_where=text(UNCLOSED), postgresql_where=text(UNCLOSED))
 
 ANNOTATION = Table(
     "annotation",
@@ -133,9 +154,13 @@ ANNOTATION = Table(
     Column("at_us", BigInteger, nullable=False),
     Column("seconds", Float, nullable=False),
     Column("withdrawn_us", BigInteger),
+    Column("comment", Text, nullable=False, server_default=""),
+    Column("flagged", Boolean, nullable=False, server_default=false()),
+    Column("bulk", Boolean, nullable=False, server_default=false()),
     PrimaryKeyConstraint("loop", "id"),
     Index("annotation_batch", "loop", "cycle", "task", "id"),
     Index("annotation_annotator", "loop", "annotator", "cycle", "stratum", "withdrawn_us", "task"),
+    Index("annotation_person", "loop", "annotator", "at_us", "id", "withdrawn_us"),
     Index("annotation_stratum", "loop", "stratum", "at_us"),
 )
 """Append-only: an undone answer gets ``withdrawn_us`` and stays. ``cycle`` and ``stratum`` are its task's."""
@@ -156,6 +181,7 @@ SKIP = Table(
     Column("reason", Text, nullable=False),
     Column("at_us", BigInteger, nullable=False),
     PrimaryKeyConstraint("task", "annotator"),
+    Index("skip_person", "annotator", "at_us"),
 )
 
 LEASE = Table(
@@ -284,3 +310,19 @@ Index(
     sqlite_where=text("until IS NULL"),
     postgresql_where=text("until IS NULL"),
 )
+
+AUDIT = Table(
+    "audit",
+    METADATA,
+    Column("id", Name, primary_key=True),
+    Column("loop", Name, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("actor", Name, nullable=False),
+    Column("act", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Index("audit_order", "loop", "id"),
+    Index("audit_actor", "loop", "actor", "id"),
+)
+"""Who did what at which door. Triggers forbid every change: lines are only ever added."""

@@ -44,7 +44,7 @@ def bring(  # noqa: PLR0913  the command's options
 
     wish = Wish(is_outcomes=outcomes, is_strict=strict, model=model)
     root = Path(settings.folder) / FOLDER
-    with nullcontext(Checks(settings)) if dry_run else open_door(settings, root=root) as door, _Shown() as shown:
+    with nullcontext(Checks(settings)) if dry_run else open_door(settings, root=root) as door, Shown() as shown:
         account = take_in(files, settings=settings, door=door, wish=wish, tell=shown.tell, watch=shown.watch)
     dry = "nothing was stored; it would have been: " if dry_run else ""
     typer.echo(json_text.dumps(msgspec.to_builtins(account)) if json else dry + account.sentence)
@@ -52,7 +52,7 @@ def bring(  # noqa: PLR0913  the command's options
         raise typer.Exit(1)
 
 
-class _Shown:
+class Shown:
     """A bar a file while it is read, and the first bad rows, on standard error."""
 
     def __init__(self) -> None:

@@ -14,6 +14,8 @@ ADDRESS = "address"
 """File in the loop's folder with the running server's address, ``http://127.0.0.1:8686``."""
 USUAL_ADDRESS = "http://127.0.0.1:8686"
 PATIENCE_SECONDS = 120.0
+OURS = {"loopline-from": "console"}
+"""Tells the audit log that the token was shown by the command line."""
 
 
 class Request(NamedTuple):
@@ -61,7 +63,7 @@ def reach_server(request: Request, *, root: Path) -> httpx.Response:
     """The answer of the running server. Raises as ``reach`` does, and NotFound when the folder has no token."""
     address = (root / ADDRESS).read_text().strip() if (root / ADDRESS).is_file() else USUAL_ADDRESS
     try:
-        headers = {"authorization": f"Bearer {(root / 'token').read_text().strip()}"}
+        headers = {"authorization": f"Bearer {(root / 'token').read_text().strip()}", **OURS}
     except FileNotFoundError:
         raise NotFound("loop", str(root)) from None
     try:
@@ -77,7 +79,7 @@ async def _here(settings: Settings, request: Request, *, root: Path) -> httpx.Re
     from loopline.apps.wiring import open_house
 
     house = open_house(settings, root=root)
-    headers = {"authorization": f"Bearer {house.token}"}
+    headers = {"authorization": f"Bearer {house.token}", **OURS}
     transport = httpx.ASGITransport(app=application(house))
     async with httpx.AsyncClient(transport=transport, base_url=USUAL_ADDRESS, headers=headers) as client:
         return _welcome(await client.send(_sent(client, request)))

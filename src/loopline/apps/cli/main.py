@@ -11,13 +11,18 @@ from loopline.apps.cli import (
     asking,
     bring,
     datasets,
+    guideline,
     health,
     keys,
+    labels,
     models,
+    people,
     query,
     reserve,
     selecting,
     starting,
+    tasks,
+    users,
 )
 from loopline.errors import LooplineError
 
@@ -41,13 +46,14 @@ for command in (
     selecting.replay,
     query.query,
     query.tail,
+    users.audit,
     health.doctor,
     health.version,
 ):
     app.command()(command)
 
 app.command("import")(bring.bring)
-for group in (datasets.app, models.app, keys.app):
+for group in (datasets.app, models.app, keys.app, users.app, people.app, guideline.app, tasks.app, labels.app):
     app.add_typer(group)
 
 INTERRUPTED = 130

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from loopline.adapters.pillow.preprocessing import parsed
+from loopline.apps.config.doors import doors
+from loopline.apps.config.labelling import asking
 from loopline.apps.config.problems import Problem
 from loopline.capture.redaction import Redactor
 from loopline.errors import InvalidRecord
-from loopline.records.settings import ELSEWHERE, AnnotateSettings, CadenceSettings, CaptureSettings, SelectSettings
+from loopline.records.settings import ELSEWHERE, CadenceSettings, CaptureSettings, SelectSettings
 
 Fields = Mapping[str, Mapping[str, Any]]
 """Section -> field -> value, as far as it was read."""
@@ -17,7 +19,7 @@ Fields = Mapping[str, Mapping[str, Any]]
 def problems(fields: Fields, *, folder: Path, bad: frozenset[str]) -> list[Problem]:
     """Every clash between the sections; keys in ``bad`` already have a line of their own and are left alone."""
     found = [*required(fields), *shape(fields), *source(fields), *rules(fields), *quotas(fields), *bounds(fields)]
-    found += files(fields, folder=folder)
+    found += [*asking(fields), *doors(fields), *files(fields, folder=folder)]
     return [problem for problem in found if problem.key not in bad]
 
 
@@ -104,10 +106,6 @@ def bounds(fields: Fields) -> Iterator[Problem]:
     if 0 < capture.retain_seconds < capture.hot_seconds:
         found = f"{capture.retain_seconds:g} s below the {capture.hot_seconds:g} s of capture.hot"
         yield Problem("capture.retain", found=found, allowed="at least as long as hot")
-    annotate = AnnotateSettings(**fields["annotate"])
-    if annotate.overlap_min > annotate.overlap_max:
-        found = f"min {annotate.overlap_min} above max {annotate.overlap_max}"
-        yield Problem("annotate.overlap", found=found, allowed="min at most max")
     cadence = CadenceSettings(**fields["cadence"])
     if cadence.min_seconds > cadence.max_seconds:
         found = f"min of {cadence.min_seconds:g} s above max of {cadence.max_seconds:g} s"

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from importlib.machinery import PathFinder
 from pathlib import Path
 
+from loopline.apps import questions
 from loopline.apps.config.problems import InvalidSettings, Problem
 from loopline.apps.config.rows import read_rows
 from loopline.errors import InvalidRecord, NotFound
@@ -16,6 +17,7 @@ from loopline.records.dataset import LabelledRow
 from loopline.records.settings import Settings
 
 BASE = "train.base"
+GOLD = "annotate.gold_file"
 SEVERAL = 3
 """How many rows a sentence names."""
 
@@ -36,12 +38,13 @@ def rows_problems(settings: Settings) -> Iterator[Problem]:
     """What is wrong with the labelled files: the first bad line of each, one class only, rows in two roles."""
     folder = Path(settings.folder)
     names = {BASE: settings.train.base, "gate.anchor": settings.gate.anchor_file}
-    names["annotate.gold_file"] = settings.annotate.gold_file
+    names[GOLD] = settings.annotate.gold_file
     names["serve.checks"] = settings.serve.checks
     read: dict[str, tuple[LabelledRow, ...]] = {}
+    asked = {GOLD: questions.resolved(settings.annotate.question)}
     for key, name in names.items():
         try:
-            read[key] = read_rows(folder / name, settings.signature) if name else ()
+            read[key] = read_rows(folder / name, settings.signature, question=asked.get(key)) if name else ()
         except InvalidRecord as error:
             yield Problem(key, found=f"{error.thing}: {error.found}", allowed=error.expected)
         except (NotFound, OSError) as error:

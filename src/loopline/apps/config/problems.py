@@ -38,6 +38,16 @@ class InvalidSettings(InvalidRecord):
         super().__init__(path, found=count, expected="none", remedy=f"mend every line below{lines}")
 
 
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Which of the known names is meant, perhaps; empty when none is near.
+
+    >>> nearest("mulitple", ["single", "multiple"]), nearest("x", ["single"])
+    ('did you mean multiple?', '')
+    """
+    near = difflib.get_close_matches(name, tuple(known), n=1, cutoff=0.5)
+    return f"did you mean {near[0]}?" if near else ""
+
+
 def unknown(section: str, key: str, *, known: Iterable[str]) -> Problem:
     """A key that nobody reads, with the nearest known one.
 

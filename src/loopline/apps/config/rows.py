@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from loopline.errors import InvalidRecord, NotFound
+from loopline.ports.question import Question
 from loopline.records.dataset import LabelledRow
 from loopline.records.signature import Row, Signature
 
@@ -17,13 +18,14 @@ IMAGE = "image"
 IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 
 
-def read_rows(path: Path, signature: Signature) -> tuple[LabelledRow, ...]:
+def read_rows(path: Path, signature: Signature, *, question: Question | None = None) -> tuple[LabelledRow, ...]:
     """Every row of the file, checked against the signature, in the order of the file.
 
     JSONL: one object a line, ``{"text": ..., "label": ...}``, ``{"features": [...], "label": ...}``, one key a feature,
     or ``{"image": ..., "label": ...}``: a file beside this one, or its bytes in base64. CSV: a header with ``label``
     and either ``text``, ``image`` or one column a feature. ``id`` is optional; without it a
-    row is called by file and line (``base-17``). Features keep the order of the first row's columns.
+    row is called by file and line (``base-17``). Features keep the order of the first row's columns. With a question,
+    labels are its answers in their canonical spelling: where several may be right, a list.
 
     Raises:
         NotFound: there is no such file.
@@ -41,7 +43,9 @@ def read_rows(path: Path, signature: Signature) -> tuple[LabelledRow, ...]:
         row = LabelledRow(
             id=str(record.get("id") or f"{path.stem}-{line}"),
             inputs=signature.encode(_row(record, columns, signature, place=place, folder=path.parent)),
-            label=_label(record, signature, place=place),
+            label=_answer(record, signature, question, place=place)
+            if question
+            else _label(record, signature, place=place),
         )
         if row.id in seen:
             expected = f"an id of its own; line {seen[row.id]} has the same"
@@ -165,3 +169,15 @@ def _label(record: Mapping[str, Any], signature: Signature, *, place: str) -> st
         found = f"label {label!r}" if "label" in record else "no label"
         raise InvalidRecord(place, found=found, expected=f"one of {', '.join(signature.labels)}")
     return shown
+
+
+def _answer(record: Mapping[str, Any], signature: Signature, question: Question, *, place: str) -> str:
+    label = record.get("label")
+    given = [str(one) for one in label] if isinstance(label, list) else str(label)
+    if "label" not in record or label is None or isinstance(label, bool | dict):
+        found = f"label {label!r}" if "label" in record else "no label"
+        raise InvalidRecord(place, found=found, expected=f"an answer out of {', '.join(signature.labels)}")
+    try:
+        return question.canonical(given, labels=signature.labels)
+    except InvalidRecord as error:
+        raise InvalidRecord(place, found=f"label {error.found}", expected=error.expected) from error

@@ -35,7 +35,7 @@ def answers_to(
     """This person's answers, as ``POST /api/annotations`` takes them. Raises NotFound for a row nobody ever rated."""
     given = []
     for task in tasks:
-        row = _row(task["row"])
+        row = row_of(task["view"])
         if row not in samples:
             raise NotFound("rating of", str(row)[:80])
         label = answer(world, samples[row], annotator)
@@ -85,8 +85,17 @@ def run_people(folder: Path, *, url: str) -> None:
         thread.join()
 
 
-def _row(shown: str | list[float]) -> Row:
-    return shown if isinstance(shown, str) else tuple(shown)
+def row_of(view: Mapping[str, Any]) -> Row:
+    """The row behind what a person sees of it: a text, or the values of a table. Raises NotFound for any other view.
+
+    >>> row_of({"kind": "table", "rows": [{"name": "age", "value": 7.0}]})
+    (7.0,)
+    """
+    if view["kind"] == "text":
+        return str(view["text"])
+    if view["kind"] == "table":
+        return tuple(feature["value"] for feature in view["rows"])
+    raise NotFound("row in view", str(view["kind"]), known=("text", "table"))
 
 
 if __name__ == "__main__":

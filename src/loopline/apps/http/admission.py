@@ -1,6 +1,7 @@
 """The one rule about who may do what: for the dispatcher, and for the short way to the models that passes it by."""
 
 import math
+import re
 from typing import Final, NamedTuple, Protocol
 
 from loopline.apps.access import BEARER, EVERYTHING, SCOPES, Bucket, Grant, Keys, Need, bearer
@@ -41,20 +42,42 @@ def lies_under(path: str, *roots: str) -> bool:
     return any(path == root or path.startswith(f"{root}/") for root in roots)
 
 
+PEOPLES: Final[tuple[tuple[Need, tuple[str, ...]], ...]] = (
+    (
+        "annotate",
+        ("/annotate", "/api/claim", "/api/annotations", "/api/skip", "/api/undo", "/api/hold", "/api/me"),
+    ),
+    ("adjudicate", ("/adjudicate", "/api/adjudicate", "/api/bulk")),
+    (
+        "lead",
+        ("/people", "/api/people", "/api/agreement", "/api/users", "/users", "/guideline", "/api/guideline",
+         "/api/remarks", "/api/tasks", "/audit", "/api/audit"),
+    ),
+    ("control", ("/api/keys",)),
+)  # fmt: skip
+"""What lies at and below these paths needs, whatever is done with it."""
+SHOWN_TO_ANNOTATORS: Final = re.compile(r"/api/guideline|/api/tasks/[^/]+/input")
+"""What whoever answers tasks may look at, among what a lead looks after."""
+
+
 def need_of(method: str, path: str) -> Need:
     """What a request needs, whether or not there is such a route: what is not known to be harmless needs ``control``.
 
     >>> need_of("POST", "/v2/models/sentiment/infer"), need_of("GET", "/cycles"), need_of("POST", "/api/tick")
     ('predict', 'read', 'control')
+    >>> need_of("GET", "/api/guideline"), need_of("PUT", "/api/guideline")
+    ('annotate', 'lead')
     """
     path = path.rstrip("/")
     if lies_under(path, *REPORTED):
         return "capture"
     if lies_under(path, "/v1", "/v2"):
         return _need_of_protocol(method, path)
-    if lies_under(path, "/api/keys"):
-        return "control"
-    return "read" if method in SAFE_METHODS or path == "/api/query" else "control"
+    is_safe = method in SAFE_METHODS
+    if is_safe and SHOWN_TO_ANNOTATORS.fullmatch(path):
+        return "annotate"
+    otherwise: Need = "read" if is_safe or path == "/api/query" else "control"
+    return next((need for need, roots in PEOPLES if lies_under(path, *roots)), otherwise)
 
 
 def _need_of_protocol(method: str, path: str) -> Need:

@@ -57,7 +57,9 @@ def _from_framework(request: AnyRequest, error: HTTPException) -> Response[Any]:
         return answer(request, 404, f"no page {request.url.path!r}; the overview is at '/'")
     if error.status_code == 413:
         return answer(request, 413, "request: found a body over 1 MiB, expected less; send it in parts")
-    return answer(request, error.status_code, f"request: {error.detail}")
+    answered = answer(request, error.status_code, f"request: {error.detail}")
+    answered.headers.update(error.headers or {})  # which methods there are
+    return answered
 
 
 def _from_anything(request: AnyRequest, error: Exception) -> Response[Any]:

@@ -31,10 +31,11 @@ class Identity:
         """Whether this is the token; the time it takes does not tell how much of it was right."""
         return bool(self.token) and hmac.compare_digest(given.encode(), self.token.encode())
 
-    def issue(self) -> str:
-        """The ``Set-Cookie`` value of a signed-in browser: out of reach of scripts and of other sites."""
+    def issue(self, *, is_secure: bool = False) -> str:
+        """The ``Set-Cookie`` value of a browser that showed the token: out of reach of scripts and of other sites."""
         value = self._signer().sign(self._fingerprint()).decode()
-        return f"{self.cookie}={value}; Max-Age={DAYS_SIGNED_IN * 86_400}; Path=/; HttpOnly; SameSite=Strict"
+        cookie = f"{self.cookie}={value}; Max-Age={DAYS_SIGNED_IN * 86_400}; Path=/; HttpOnly; SameSite=Strict"
+        return cookie + ("; Secure" if is_secure else "")
 
     def revoke(self) -> str:
         """The ``Set-Cookie`` value that signs a browser out."""

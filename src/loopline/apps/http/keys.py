@@ -10,8 +10,9 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody
 
 from loopline.apps import access
-from loopline.apps.http.answers import identified, strictly
-from loopline.apps.http.dispatch import MAY
+from loopline.apps.http.answering import identified
+from loopline.apps.http.answers import strictly
+from loopline.apps.http.caller import caller_of
 from loopline.apps.http.views import House
 from loopline.records.access import ApiKey, Scope
 
@@ -71,7 +72,7 @@ def key_routes(house: House, *, keys: access.Keys) -> list[HTTPRouteHandler]:
         """Make a key. It may do no more than whoever asks for it."""
         at = house.clock.now()
         minted = access.mint(data.name, loop=loop, scopes=data.scopes, per_second=data.per_second, at=at)
-        may: frozenset[access.Need] = request.scope.get(MAY, frozenset())  # type: ignore[assignment]  # ours, not ASGI's
+        may = caller_of(request).may
         if beyond := [scope for scope in minted.key.scopes if scope not in may]:
             has = ", ".join(scope for scope in access.SCOPES if scope in may) or "none"
             raise PermissionDeniedException(f"scope {beyond[0]} asked for, expected one that you have: {has}")

@@ -13,6 +13,7 @@ from litestar.params import FromQuery, JSONBody
 from loopline.adapters.duckdb.formats import MEDIA, Format, encoded
 from loopline.adapters.duckdb.questions import QUESTIONS, SCHEMA
 from loopline.apps.http.answers import between, strictly
+from loopline.apps.http.describing import of_files
 from loopline.apps.query import HOT, ROWS, SECONDS, TAIL_ROWS, TIERS, Followed, Following, Parted, Queried, ask, news
 from loopline.errors import Busy, InvalidRecord
 
@@ -97,7 +98,13 @@ def query_routes(house: Rooms) -> list[HTTPRouteHandler]:
 def _asking_routes(house: Queried) -> list[HTTPRouteHandler]:
     places = BoundedSemaphore(AT_ONCE)
 
-    @post("/api/query", sync_to_thread=True, status_code=200, before_request=strictly(QueryRequest))
+    @post(
+        "/api/query",
+        sync_to_thread=True,
+        status_code=200,
+        before_request=strictly(QueryRequest),
+        operation_class=of_files(MEDIA.values()),
+    )
     def query(data: JSONBody[QueryRequest]) -> Response[bytes]:
         """The answer to one SELECT, as JSON, CSV, Arrow or Parquet; the reserve is in no view."""
         with _place(places):

@@ -12,8 +12,10 @@ from threading import Event, Thread
 import uvicorn
 
 from loopline.apps.console import Console
-from loopline.apps.http.control import make_control
-from loopline.apps.http.dispatch import App, make_dispatch
+from loopline.apps.guideline import bring
+from loopline.apps.http.control import Doors, make_control
+from loopline.apps.http.dispatch import App, Lodge, make_dispatch
+from loopline.apps.http.reception import Reception
 from loopline.apps.http.service import Service, identity_of
 from loopline.apps.http.trouble import Watch
 from loopline.apps.registration import register_first
@@ -30,7 +32,7 @@ TICK_SECONDS = 0.2
 SWITCH_SECONDS = 0.0005
 """The longest that a thread at work on Python code keeps the others waiting: those who ask wait for answers."""
 KEYS_SECONDS = 0.4
-"""Rest between two looks for keys that were made or revoked."""
+"""Rest between two looks for keys and people that were changed elsewhere."""
 FOLLOW_SECONDS = 0.2
 """Rest of the gateway between two looks for a new traffic split, and of the log between two looks for trouble."""
 IDLE_SECONDS = 75
@@ -43,8 +45,10 @@ log = logging.getLogger("loopline.server")
 
 def application(house: House) -> App:
     """The control plane and the pages alone, behind the door: nothing is served, nothing runs by itself."""
-    control = make_control(house, Console(house, Runner(house)))
-    return make_dispatch(control=control, inference=_nothing_here, identity=identity_of(house))
+    people = Reception(house, identity=identity_of(house))
+    control = make_control(house, Console(house, Runner(house)), doors=Doors(people=people))
+    lodge = Lodge(people=people)
+    return make_dispatch(control=control, inference=_nothing_here, identity=people.identity, lodge=lodge)
 
 
 def serve(settings: Settings, *, root: Path, host: str, port: int) -> None:
@@ -58,6 +62,7 @@ def serve(settings: Settings, *, root: Path, host: str, port: int) -> None:
         house = open_house(settings, root=root)
         require_same_contract(house.ledger, settings)
         register_first(house)
+        bring(house)
         url = url_of(host, port)
         (root / "address").write_text(url)
         _run(house, listener, host=host, url=url)
@@ -114,7 +119,7 @@ def _run(house: House, listener: socket.socket, *, host: str, url: str) -> None:
         ("controller", service.runner.tick, TICK_SECONDS),
         ("follower", service.follow, FOLLOW_SECONDS),
         ("watch", Watch(service.troubles).look, FOLLOW_SECONDS),
-        ("keys", service.keys.refresh, KEYS_SECONDS),
+        ("keys", service.reread, KEYS_SECONDS),
     )
     threads = [
         Thread(target=_repeat, args=(act, seconds, stop), name=name, daemon=True) for name, act, seconds in beats
@@ -134,6 +139,7 @@ def _run(house: House, listener: socket.socket, *, host: str, url: str) -> None:
         timeout_keep_alive=IDLE_SECONDS,
         log_level="warning",
         access_log=False,
+        proxy_headers=False,  # else whoever connects from this machine could name any other address as theirs
         timeout_graceful_shutdown=STOP_SECONDS,
     )
     signal.signal(signal.SIGTERM, _leave)  # uvicorn raises it once more at its end, and would be the last to run

@@ -13,12 +13,13 @@ from loopline.apps.console import Console
 from loopline.apps.http.admission import Admission
 from loopline.apps.http.control import Doors, make_control
 from loopline.apps.http.crew import Crew
-from loopline.apps.http.dispatch import App, make_dispatch
+from loopline.apps.http.dispatch import App, Lodge, make_dispatch
 from loopline.apps.http.endpoint import Endpoint
 from loopline.apps.http.identity import Identity
 from loopline.apps.http.inference import make_inference
 from loopline.apps.http.meter import Meter
 from loopline.apps.http.metrics import Reading, TierSize
+from loopline.apps.http.reception import Reception
 from loopline.apps.http.reporting import make_reporting
 from loopline.apps.http.shortway import ShortWay, connections_of
 from loopline.apps.http.trouble import SWITCH, UNRECORDED, troubles_of
@@ -53,6 +54,7 @@ class Service:
         self.gateway = Gateway(settings, clock=house.clock, counters=house.counters, record=record)
         self.keys = Keys(house.ledger, loop=settings.name)
         self.identity = identity_of(house, host)
+        self.people = Reception(house, identity=self.identity, meter=self.meter)
         self._endpoint = Endpoint(self.gateway, settings=settings, meter=self.meter)
         self._crew = Crew(self._endpoint.ask, seconds=settings.serve.timeout_seconds)
         self.meter.show("queued_requests", lambda: self._crew.requests)
@@ -66,14 +68,13 @@ class Service:
         reporting = make_reporting(
             self.capture, settings=self.house.settings, outcomes=self.house.outcomes, body_bytes=limit
         )
-        doors = Doors(keys=self.keys, meter=self.meter, readings=self, troubles=self.troubles)
+        doors = Doors(keys=self.keys, meter=self.meter, people=self.people, readings=self, troubles=self.troubles)
         return make_dispatch(
             control=make_control(self.house, Console(self.house, self.runner), doors=doors),
             inference=inference,
             reporting=reporting,
             identity=self.identity,
-            keys=self.keys,
-            meter=self.meter,
+            lodge=Lodge(keys=self.keys, meter=self.meter, people=self.people),
         )
 
     def connections(self) -> type[asyncio.Protocol]:
@@ -81,13 +82,18 @@ class Service:
         admission = Admission(self.identity, keys=self.keys, meter=self.meter)
         return connections_of(ShortWay(self._endpoint, admission=admission, most_connections=room_for_connections()))
 
+    def reread(self) -> None:
+        """Look for keys and people that were changed elsewhere."""
+        self.keys.refresh()
+        self.people.users.refresh()
+
     def follow(self) -> None:
         """Look for a new traffic split."""
         self.gateway.refresh(self.shelf)
 
     def troubles(self) -> tuple[str, ...]:
         """What goes wrong now, a sentence each."""
-        found = (*self._unrecorded, *troubles_of(self.gateway, self.recorder.troubles))
+        found = (*self._unrecorded, *troubles_of(self.gateway, self.recorder.troubles), *self.people.scribe.troubles())
         return tuple(dict.fromkeys((*found, *self.house.log.damage())))  # each process finds what it reads
 
     def read(self) -> Reading:

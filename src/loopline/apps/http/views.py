@@ -1,9 +1,11 @@
 """What the control plane and the pages ask of the house behind them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from loopline.apps.query import Following, Parted
+from loopline.orchestrate.installation import Installation
+from loopline.ports.audit_log import AuditLog
 from loopline.ports.clock import Clock
 from loopline.ports.counters import Counters
 from loopline.ports.launcher import Launcher
@@ -12,9 +14,13 @@ from loopline.ports.object_store import ObjectStore
 from loopline.ports.offsets import Offsets
 from loopline.ports.outcome_book import OutcomeBook
 from loopline.ports.prediction_log import Pool, PredictionLog
+from loopline.ports.question import Question
 from loopline.ports.role_book import RoleBook
 from loopline.ports.task_queue import AnswerBook, TaskQueue
+from loopline.ports.view import View
+from loopline.ports.work_log import WorkLog
 from loopline.records.command import Command, Situation
+from loopline.records.dataset import LabelledRow
 from loopline.records.selection import Selection
 from loopline.records.settings import Settings
 
@@ -77,6 +83,31 @@ class House(Protocol):
         ...
 
     @property
+    def work(self) -> WorkLog:
+        """Reads what each person did."""
+        ...
+
+    @property
+    def audit(self) -> AuditLog:
+        """Who did what."""
+        ...
+
+    @property
+    def question(self) -> Question:
+        """What an answer is in this loop."""
+        ...
+
+    @property
+    def view(self) -> View:
+        """How a sample is shown."""
+        ...
+
+    @property
+    def base(self) -> Callable[[], Sequence[LabelledRow]]:
+        """Reads the labelled set that the first version is trained on."""
+        ...
+
+    @property
     def counters(self) -> Counters:
         """Totals since the installation began."""
         ...
@@ -128,6 +159,11 @@ class Branch(Protocol):
 
 class Console(Protocol):
     """The controller, as people may ask it."""
+
+    @property
+    def installation(self) -> Installation:
+        """The ports that it acts on, for acts of people."""
+        ...
 
     def situation(self) -> Situation:
         """The stored state, as ``decide`` sees it."""

@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import Response
 
+from loopline.apps.http.caller import ASKING
 from loopline.apps.web import words
 from loopline.apps.web.lineage import address
 
@@ -56,7 +57,7 @@ def asset(name: str) -> str:
 
 def text(template: str, **context: Any) -> str:
     """The template filled in."""
-    return environment().get_template(template).render(**context)
+    return environment().get_template(template).render(asking=ASKING.get(), **context)
 
 
 def page(template: str, *, status: int = 200, **context: Any) -> Response[Any]:

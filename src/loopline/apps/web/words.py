@@ -26,6 +26,7 @@ OUTCOMES: dict[str, str] = {
     "promoted": "promoted",
     "rejected": "rejected",
     "inconclusive": "inconclusive",
+    "labelled": "labelled",
     "rolled_back": "rolled back",
     "failed": "failed",
     "pass": "pass",

@@ -1,0 +1,1 @@
+"""The built-in ways of showing a sample to a person."""

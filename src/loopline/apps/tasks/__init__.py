@@ -1,0 +1,1 @@
+"""Tasks and answers on their way out to other tools, and back in."""
