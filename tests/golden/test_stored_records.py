@@ -13,6 +13,7 @@ from loopline.adapters.sql.codec import SCHEMA_VERSION, decode, encode
 from loopline.records.keys import KINDS, key_of_record
 from loopline.records.lineage import Stored
 from loopline.testing import factories as make
+from loopline.testing import staff
 from loopline.testing.role_book import access
 
 GOLDEN = Path(__file__).parent / f"records.v{SCHEMA_VERSION}.jsonl"
@@ -35,6 +36,10 @@ RECORDS: tuple[Stored, ...] = (
     make.api_key(per_second=100.0),
     access(),
     make.strategy_comparison(),
+    staff.user(),
+    staff.guideline(),
+    staff.remark(),
+    staff.decision(),
 )
 
 

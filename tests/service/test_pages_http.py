@@ -45,7 +45,7 @@ def test_the_page_of_a_model_says_how_it_is_served(work, own):
 def test_an_empty_house_has_pages_that_say_what_to_do(look):
     said = {
         "/": "No challenger has been judged yet", "/cycles": "No cycle has begun", "/data": "No dataset yet",
-        "/models": "No model yet", "/signals": "No signal has been raised", "/annotate": "Who is labelling?",
+        "/models": "No model yet", "/signals": "No signal has been raised", "/annotate": "Labelling needs JavaScript",
         "/why": "Ask where a thing came from", "/accuracy": "No labels yet",
     }  # fmt: skip
     for path, words in said.items():

@@ -39,7 +39,8 @@ def publish(  # noqa: PLR0913  stage recipes take their ports by name
     sealed = {row.id: row.inputs for row in world if row.content not in known}
     found = pooled(rows.id, rows.inputs, rows.probabilities)
     tasks = batch_of(selection, rows=found, sealed=sealed, again=again, gold=gold, ground=ground)
-    return tuple(task for task in tasks if task.id not in {one.id for one in there})
+    held = {task.id for task in there}
+    return tuple(task for task in tasks if task.id not in held)
 
 
 def claim(
