@@ -37,9 +37,8 @@ def publish(  # noqa: PLR0913  stage recipes take their ports by name
     rows = pool.at(places) if all(places) else pool.rows(after=selection.after, until=selection.until)
     world = reserve.sealed(after=max(cycle.after, cycle.until - FRESH), until=cycle.until)
     sealed = {row.id: row.inputs for row in world if row.content not in known}
-    found = pooled(rows.id, rows.inputs, rows.probabilities)
+    found, held = pooled(rows.id, rows.inputs, rows.probabilities), {task.id for task in there}
     tasks = batch_of(selection, rows=found, sealed=sealed, again=again, gold=gold, ground=ground)
-    held = {task.id for task in there}
     return tuple(task for task in tasks if task.id not in held)
 
 
