@@ -266,6 +266,26 @@ def test_a_decision_can_become_gold(desk: Desk) -> None:
     assert (len(findings.gold(desk.house)), added.inputs, added.label) == (before + 1, task.inputs, "neutral")
 
 
+def test_what_judges_models_never_becomes_gold(desk: Desk) -> None:
+    desk.until(1, "closed")
+    task, before = desk.find(1, stratum="reserve"), findings.gold(desk.house)
+    desk.decide(task, label="neutral", is_gold=True)
+    assert findings.gold(desk.house) == before, "gold is shown to people and leaves in files"
+
+
+def test_what_judges_models_judges_on_though_its_first_batch_gave_it_no_label(desk: Desk) -> None:
+    desk.until(1, "published", people={})
+    task = next(task for task in desk.tasks(1) if task.stratum == "reserve")
+    desk.decide(task, "guideline gap")
+    desk.until(1, "closed")
+    assert desk.label(1, task.content) is None
+    assert desk.take_back(task)
+    desk.until(2, "trained", "judged", "rolling", "closed")
+    now = desk.label(2, task.content)
+    assert now is not None
+    assert now.stratum == "reserve"
+
+
 def test_a_decision_that_does_not_fit_is_refused_in_words(desk: Desk) -> None:
     desk.until(1, "published", people={})
     chosen, gold = (next(t for t in desk.tasks(1) if t.stratum == kind) for kind in ("chosen", "gold"))

@@ -213,6 +213,31 @@ def test_another_site_decides_nothing_through_a_signed_in_browser(place):
     assert [one.finding for one in stored(place)] == ["label"]
 
 
+def test_who_runs_the_loop_reads_no_sealed_sample_from_what_was_found(place):
+    adjudicator, gap = place.browser("adjudicator"), {"finding": "guideline gap", "label": None}
+    assert decide(adjudicator, "t-reserve").status_code == 200
+    assert "sample 2" in adjudicator.get("/adjudicate/decisions").text
+    lead = place.browser("lead")
+    assert "sample 2" not in lead.get("/guideline/edit").text
+    assert decide(adjudicator, "t-reserve", **gap).status_code == 200
+    assert "sample 2" in lead.get("/guideline").text
+    engineer = place.browser("engineer")
+    for page in ("/adjudicate/decisions", "/guideline"):
+        answer = engineer.get(page)
+        assert (answer.status_code, "sample 2" in answer.text) == (200, False), page
+
+
+def test_what_was_found_is_no_news_to_who_only_reads(place):
+    adjudicator = place.browser("adjudicator")
+    assert decide(adjudicator, "t-reserve").status_code == 200
+    taken = adjudicator.post("/api/adjudicate/withdraw", json={"task": "t-reserve", "reason": "not so glad"})
+    assert taken.status_code == 200
+    events = place.house.ledger.events(make.LOOP, newest=99)
+    told = " ".join(one.text for one in events if one.type in ("task.decided", "task.reopened"))
+    assert told
+    assert [word for word in ("positive", "glad") if word in told] == []
+
+
 def test_what_people_write_stays_text_on_the_pages(place):
     adjudicator = place.browser("adjudicator")
     assert decide(adjudicator, reason=EVIL).status_code == 200

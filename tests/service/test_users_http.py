@@ -194,6 +194,9 @@ def test_the_audit_log_is_leafed_through(place):
     older = program.ask("GET", f"/api/audit?newest=3&before={newest[-1]['id']}").json()
     assert [act["act"] for act in older] == [f"POST /nowhere/{number}" for number in (4, 3, 2)]
     assert [act["actor"] for act in program.ask("GET", "/api/audit?actor=lead").json()] == ["lead"]
+    for path in ("/api/audit?actor=%00", "/api/audit?before=%00", "/audit?actor=%00", "/audit?before=%00"):
+        refused = program.get(path)
+        assert (refused.status_code, "a NUL character, expected a text without one" in refused.text) == (400, True)
     refused = program.ask("GET", "/api/audit?newest=1001")
     assert (refused.status_code, error_of(refused)) == (400, "newest: 1001, expected 1 to 1000")
 

@@ -96,7 +96,7 @@ class Bench {
   private sending: Promise<unknown> = Promise.resolve();
   /** Decisions and withdrawals so far: the server's counts hold only where none came between. */
   private begun = 0;
-  private readonly name = at("bench").dataset["signedIn"] ? "" : (localStorage.getItem(AS) ?? "");
+  private readonly name = at("bench").dataset["signedIn"] || (localStorage.getItem(AS) ?? "");
 
   constructor() {
     at("finding").addEventListener("submit", (event) => {

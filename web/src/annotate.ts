@@ -69,7 +69,7 @@ function offerLanguages(): void {
 
 async function begin(): Promise<void> {
   const { loop = "", person = "" } = at("desk").dataset;
-  const known = person ? progressOf(new Desk("")) : null;
+  const known = person ? progressOf(new Desk(person)) : null;
   await choose(navigator.languages);
   dress();
   offerLanguages();
@@ -79,7 +79,7 @@ async function begin(): Promise<void> {
     location.reload();
   });
   const name = person || (await asked());
-  const desk = new Desk(person ? "" : name);
+  const desk = new Desk(name);
   const me = await (known ?? progressOf(desk));
   if (me.language) await choose([me.language, ...navigator.languages]).then(dress);
   new Workplace(loop, { ...me, name }, desk);

@@ -117,7 +117,8 @@ export async function ask<T>(path: string, body?: unknown): Promise<T> {
   throw new Refused(answer.status, said.error ?? `${path}: ${answer.status}`);
 }
 
-/** The calls of one annotator; who has signed in by name needs none in the body. */
+/** The calls of one annotator. The name goes along also where it is that of who has signed in: when somebody else signs
+    in on another tab of this browser, the server refuses what was said here instead of taking it for theirs. */
 export class Desk {
   constructor(private readonly annotator: string) {}
 

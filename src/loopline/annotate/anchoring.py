@@ -11,6 +11,8 @@ from loopline.records.ids import TaskId
 from loopline.records.task import Task
 
 Z = float(ndtri(0.975))
+SUGGESTED = frozenset({"chosen", "gold"})
+"""Strata of which some tasks show a suggestion and others, drawn by a hash, show none."""
 
 
 class Meeting(NamedTuple):
@@ -41,13 +43,14 @@ def meetings(verdicts: Iterable[Verdict], tasks: Mapping[TaskId, Task]) -> tuple
     """The answers to tasks whose suggestion is not the truth, shown or withheld, in the order of the verdicts.
 
     Of gold the truth is known, and some of it carries a wrong suggestion on purpose. Of chosen samples the truth is
-    what the others agree on; the blind share says what people do without a suggestion.
+    what the others agree on; the blind share says what people do without a suggestion. Those drawn by chance do not:
+    none of them shows one, and they are easier, so that beside them whoever errs where it is hard would seem led.
     """
     found = []
     for one in verdicts:
         task = tasks[one.task]
         suggestion = task.suggestion or task.withheld
-        if suggestion and suggestion != one.truth:
+        if suggestion and suggestion != one.truth and task.stratum in SUGGESTED:
             found.append(Meeting(one.annotator, suggestion, bool(task.suggestion), one.answer == suggestion))
     return tuple(found)
 

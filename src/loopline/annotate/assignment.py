@@ -14,7 +14,7 @@ from loopline.records.dataset import LabelledRow
 from loopline.records.ids import Digest, PredictionId, TaskId, VersionName
 from loopline.records.selection import Selection
 from loopline.records.settings import AnnotateSettings, Settings
-from loopline.records.task import Stratum, Task
+from loopline.records.task import STEP, Stratum, Task
 
 AWAITED = frozenset[Stratum]({"chosen", "audit", "reserve", "relabel"})
 """Whose answers a cycle waits for."""
@@ -34,18 +34,21 @@ Spell = Callable[[str], str]
 def task_id(cycle: Cycle, content: Digest) -> TaskId:
     """An opaque id, the same for the same content in the same cycle; it tells nothing of the stratum.
 
-    Tasks of one priority are served in the order of their ids, so chosen, audit and reserve samples come mixed.
+    Nor does its place among those that were served before: within a step of priority chance orders, not the id. Gold,
+    which comes from a row of its own, would else stand out from ids that only rise.
     """
     return TaskId(blake3(f"{cycle.id}/{content}".encode()).hexdigest(length=10))
 
 
-def is_blind(task: TaskId, *, share: float) -> bool:
-    """Whether a chosen task shows no suggestion: fixed by a hash of its id, true for ``share`` of all ids.
+def is_blind(task: TaskId, *, sample: PredictionId, share: float) -> bool:
+    """Whether a chosen task shows no suggestion: fixed by a hash of its id and its sample's, true for ``share`` of all.
 
-    >>> is_blind(TaskId("any"), share=0.0), is_blind(TaskId("any"), share=1.0)
-    (False, True)
+    >>> is_blind(TaskId("any"), sample=PredictionId("p"), share=0.0)
+    False
+    >>> is_blind(TaskId("any"), sample=PredictionId("p"), share=1.0)
+    True
     """
-    return _chance("blind", task) < share
+    return _chance("blind", task, sample) < share
 
 
 def nowhere(_sample: PredictionId) -> str:
@@ -121,7 +124,7 @@ def of_candidates(selection: Selection, rows: Mapping[PredictionId, PoolRow], *,
             raise NotFound("pool row of candidate", candidate.prediction)
         name, row = task_id(ground.cycle, candidate.content), rows[candidate.prediction]
         is_chosen, said = candidate.draw == "chosen", ground.spell(candidate.predicted)
-        is_shown = is_chosen and said != "" and not is_blind(name, share=rules.blind)
+        is_shown = is_chosen and said != "" and not is_blind(name, sample=candidate.prediction, share=rules.blind)
         counts = is_chosen and rules.prior == "model" and said == candidate.predicted
         made = _unaided(candidate.prediction, row.inputs, candidate.draw, ground=ground, segment=candidate.segment)
         tasks.append(
@@ -131,7 +134,11 @@ def of_candidates(selection: Selection, rows: Mapping[PredictionId, PoolRow], *,
                 suggested_by=ground.model if is_shown else VersionName(""),
                 withheld="" if is_shown else said,
                 prior=row.probabilities if counts else (),
-                priority=RANKS - 1 - rank[candidate.order] * RANKS // len(chosen) if is_chosen else made.priority,
+                priority=place(
+                    name, candidate.prediction, step=RANKS - 1 - rank[candidate.order] * RANKS // len(chosen)
+                )
+                if is_chosen
+                else made.priority,
                 cluster=f"cycle-{ground.cycle.number}/{candidate.cluster}"
                 if is_chosen and candidate.cluster >= 0
                 else "",
@@ -181,8 +188,8 @@ def of_gold(rows: Sequence[LabelledRow], *, ground: Ground, is_any_shown: bool) 
             allowed = f"one of {', '.join(labels)}"
             raise InvalidRecord(f"gold row {row.id}", found=f"label {row.label!r}", expected=allowed)
         made = _unaided(PredictionId(row.id), row.inputs, "gold", ground=ground)
-        wrong = misleading(made.id, answer, others=tuple(map(ground.spell, labels)))
-        is_shown = is_any_shown and wrong != "" and _chance("wrong", made.id) < share
+        wrong = misleading(made.id, answer, sample=made.sample, others=tuple(map(ground.spell, labels)))
+        is_shown = is_any_shown and wrong != "" and _chance("wrong", made.id, made.sample) < share
         tasks.append(
             structs.replace(
                 made,
@@ -196,14 +203,14 @@ def of_gold(rows: Sequence[LabelledRow], *, ground: Ground, is_any_shown: bool) 
     return tuple(tasks)
 
 
-def misleading(task: TaskId, answer: str, *, others: Sequence[str]) -> str:
+def misleading(task: TaskId, answer: str, *, sample: PredictionId, others: Sequence[str]) -> str:
     """One of the ``others`` that is not the answer, fixed by a hash of the task; empty where there is none.
 
-    >>> misleading(TaskId("t"), "good", others=("bad", "good"))
+    >>> misleading(TaskId("t"), "good", sample=PredictionId("g1"), others=("bad", "good"))
     'bad'
     """
     wrong = [other for other in others if other and other != answer]
-    return wrong[int(_chance("which", task) * len(wrong))] if wrong else ""
+    return wrong[int(_chance("which", task, sample) * len(wrong))] if wrong else ""
 
 
 def again_of(tasks: Sequence[Task], *, ground: Ground) -> tuple[Task, ...]:
@@ -216,7 +223,7 @@ def again_of(tasks: Sequence[Task], *, ground: Ground) -> tuple[Task, ...]:
             _unaided(task.sample, task.inputs, "relabel", ground=ground),
             skill=task.skill,
             language=task.language,
-            priority=max(task.priority, RANKS - 1),
+            priority=place(task_id(ground.cycle, task.content), task.sample, step=RANKS - 1),
         )
         for task in tasks
     )
@@ -243,13 +250,26 @@ def _unaided(sample: PredictionId, inputs: bytes, stratum: Stratum, *, ground: G
         stratum=stratum,
         inputs=inputs,
         wanted=bounds(stratum, rules=rules)[0],
-        priority=int(_chance("turn", name) * RANKS),
+        priority=place(name, sample, step=int(_chance("turn", name, sample) * RANKS)),
         skill=dict(rules.skills).get(segment, ""),
         language=dict(rules.languages).get(segment, ""),
         guideline=ground.guideline,
     )
 
 
-def _chance(what: str, task: TaskId) -> float:
-    """A number in [0, 1), fixed by what it is for and the id."""
-    return int.from_bytes(blake3(f"{what}/{task}".encode()).digest(length=6), "big") / 2**48
+def place(task: TaskId, sample: PredictionId, *, step: int) -> int:
+    """A priority of this step, somewhere in it by chance.
+
+    >>> place(TaskId("t"), PredictionId("p"), step=3) // STEP
+    3
+    """
+    return step * STEP + int(_chance("place", task, sample) * STEP)
+
+
+def _chance(what: str, task: TaskId, sample: PredictionId) -> float:
+    """A number in [0, 1), fixed by what it is for and the two ids.
+
+    The task's id is known to whoever is asked: from it alone they could work out that a task which shows no suggestion
+    is not of the blind share. The sample's is not shown to them.
+    """
+    return int.from_bytes(blake3(f"{what}/{task}/{sample}".encode()).digest(length=6), "big") / 2**48

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +25,11 @@ FEWEST_OTHERS = 2
 Numbers = NDArray[np.float64]
 Sure = Callable[[Sheet, Numbers], Numbers]
 """(sheet, accuracies of its people) -> posterior of each task's leading answer: the loop's question."""
+
+
+Decided = Mapping[str, str]
+"""Gold row -> the answer that a decision gives it now, empty where none does; other rows are not in."""
+NO_DECISIONS: Decided = MappingProxyType({})
 
 
 class Verdict(NamedTuple):
@@ -69,6 +75,11 @@ def known_of(
     gold = from_gold(gold_answers)
     paused = frozenset(one.annotator for one in standings if one.state == "paused")
     return gold + from_peers(batches, accuracy=trusted(gold), paused=paused, sure=sure, settings=settings)
+
+
+def holding(answers: Iterable[tuple[Task, Annotation]], *, decided: Decided) -> tuple[tuple[Task, Annotation], ...]:
+    """The answers to gold whose known answer holds: not where a decision gave it that was taken back or changed."""
+    return tuple((task, said) for task, said in answers if decided.get(task.sample, task.gold) == task.gold)
 
 
 def from_gold(answers: Iterable[tuple[Task, Annotation]]) -> tuple[Verdict, ...]:

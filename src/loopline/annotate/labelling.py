@@ -53,8 +53,9 @@ def labelled(
 
     Gold tasks give no labels: they tell how each person errs. What an adjudicator found stands over the answers. Tasks
     without an answer, and those that a finding leaves without a label, are left out and counted. A sample that was
-    asked about again and is ``sealed``, by content, judges models as before.
+    asked about again and is ``sealed``, by content, judges models as before; one that has a late label keeps that.
     """
+    rulings, late = _together(said, rulings, late)
     made = _derived(said, number=cycle.number, method=method, rulings=rulings, sealed=sealed)
     return LabelBatch(
         id=f"cycle-{cycle.number}",
@@ -68,6 +69,20 @@ def labelled(
         reason=_sentence(made, said, method=method, rulings=rulings, late=len(late)),
         answers=made.answers,
     )
+
+
+def _together(said: Heard, rulings: Rulings, late: Sequence[Label]) -> tuple[Rulings, tuple[Label, ...]]:
+    """Late labels of samples that this batch asks about again are findings about its own tasks; the others stay late.
+
+    So each content has one label, and what is derived anew is the same.
+    """
+    own = {task.content: task.id for task in said.tasks if task.stratum != "gold"}
+    told = {answer.task for answer in said.annotations}
+    met = {own[one.content]: one for one in late if one.content in own and own[one.content] not in rulings.settled}
+    known = {name: (one.label, one.decided_by) for name, one in met.items() if is_certain(one.posterior)}
+    soft = {name: one.decided_by for name, one in met.items() if name not in known and name in told}
+    found = rulings._replace(known={**known, **rulings.known}, soft={**soft, **rulings.soft})
+    return found, tuple(one for one in late if own.get(one.content) not in found.settled)
 
 
 def recomputed(

@@ -1,7 +1,7 @@
 """From the answers so far: who can be relied on, and how many people each task waits for."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +19,7 @@ from loopline.records.task import Annotation, Skip, Standing, Task
 
 PRESENT_LEASES = 2.0
 """Who has done nothing for this many leases has left."""
+BEGINNING = datetime.min.replace(tzinfo=UTC)
 Meetings = Callable[[frozenset[Digest]], Mapping[Digest, frozenset[str]]]
 """Contents -> who was asked about each in an earlier batch."""
 
@@ -132,15 +133,18 @@ def raised(
 ) -> tuple[Raise, ...]:
     """The tasks that wait for another number of people than before, with that number, by task id.
 
-    Reckoned anew each time from what stands: answers of paused people do not count, and nobody is waited for who left,
-    is paused, or passed; so one person alone can finish a batch, and people who come are asked where doubt remains.
-    Present is who answered or passed within two leases: who only thinks for long has not left. A settled task waits
+    Reckoned anew each time from what stands: answers of paused people do not count, and beyond the least number nobody
+    is waited for who left, is paused, or passed. So where one is enough, one person alone can finish a batch, and who
+    comes is asked where doubt remains. Who passed on a task counts towards the least.
+    Present is who answered or passed within two leases: who only thinks for long has not left. While nobody is present
+    a task without an answer waits for those who took part before, and one that was over stays so. A settled task waits
     for nobody.
     """
     rules = settings.annotate
     paused = frozenset(s.annotator for s in standings if s.state == "paused")
     since = room.now - timedelta(seconds=PRESENT_LEASES * rules.lease_seconds)
     near = present(said.annotations, said.skips, paused=paused, since=since)
+    around = near or present(said.annotations, said.skips, paused=paused, since=BEGINNING)
     awaited = [task for task in said.tasks if task.stratum != "gold"]
     heard = [answer for answer in said.annotations if answer.annotator not in paused]
     answers = counted(awaited, heard)
@@ -154,15 +158,26 @@ def raised(
     )
     again = room.met(frozenset(task.content for task in awaited if task.stratum == "relabel"))
     out = _out(awaited, heard, skips=said.skips, met=again)
-    free = np.array([len(near - names) for names in out], dtype=np.int64)
-    target = wanted(called, answers=answers, free=free, present=len(near))
+    free = [
+        len((near if count or _is_over(task, names) else around) - names)
+        for task, names, count in zip(awaited, out, answers.tolist(), strict=True)
+    ]
     is_settled = np.array([task.id in room.settled for task in awaited], dtype=np.bool_)
+    called = np.where(is_settled, answers, called)
+    passed = np.array([len(names) for names in out], dtype=np.int64) - answers
+    least = np.maximum(1, limits[:, 0] - passed)
+    target = wanted(called, answers=answers, free=np.array(free, dtype=np.int64), present=len(around), least=least)
     target = np.where(is_settled, answers, target)
     return tuple(
         Raise(task=task.id, wanted=people)
         for task, people, count in zip(awaited, target.tolist(), answers.tolist(), strict=True)
         if people != task.wanted and count < max(people, task.wanted)
     )
+
+
+def _is_over(task: Task, out: set[str]) -> bool:
+    """Whether it was given up, since all who could be asked passed on it: only who is here now changes that."""
+    return task.wanted == 0 and bool(out)
 
 
 def counted(tasks: Sequence[Task], annotations: Iterable[Annotation]) -> NDArray[np.int64]:

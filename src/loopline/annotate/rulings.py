@@ -140,7 +140,7 @@ def changed(
                 content=task.content,
                 inputs=task.inputs,
                 cycle=cycle,
-                stratum="reserve" if task.stratum == "reserve" else "relabel",
+                stratum="reserve" if "reserve" in (task.stratum, old.stratum if old else "") else "relabel",
                 label=found[0],
                 posterior=found[1],
                 decided_by=one.adjudicator,

@@ -7,7 +7,7 @@ from functools import partial
 from msgspec import structs
 
 from loopline.annotate.assignment import AWAITED, FRESH, HIDDEN, Ground, pooled
-from loopline.annotate.evidence import Heard, known_of, looked_at
+from loopline.annotate.evidence import NO_DECISIONS, Decided, Heard, holding, known_of, looked_at
 from loopline.annotate.gold import mixed, slots
 from loopline.annotate.labelling import Method, labelled
 from loopline.annotate.publishing import batch_of
@@ -56,12 +56,12 @@ def claim(
 
 def review(  # noqa: PLR0913  stage recipes take their ports by name
     cycle: Cycle, *, book: AnswerBook, question: Question, standings: tuple[Standing, ...], settings: Settings,
-    now: datetime, met: Meetings = nobody, settled: frozenset[TaskId] = frozenset(),
+    now: datetime, met: Meetings = nobody, settled: frozenset[TaskId] = frozenset(), decided: Decided = NO_DECISIONS,
 ) -> Reviewed:  # fmt: skip
     """Whom gold and the others' answers pause, and which tasks of the cycle need more people, or wait for fewer."""
     sure = partial(question.sure, labels=settings.signature.labels)
     before = [Heard(*book.answers(settings.name, cycle=number)) for number in looked_at(cycle)]
-    gold = book.gold_answers(settings.name)
+    gold = holding(book.gold_answers(settings.name), decided=decided)
     verdicts = known_of(gold, before, standings=standings, sure=sure, settings=settings)
     changed = weighed(verdicts, before=standings, settings=settings)
     latest = tuple({s.annotator: s for s in (*standings, *changed)}.values())

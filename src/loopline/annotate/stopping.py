@@ -83,23 +83,32 @@ def asked(
 
 
 def wanted(
-    called: NDArray[np.int64], *, answers: NDArray[np.int64], free: NDArray[np.int64], present: int
+    called: NDArray[np.int64],
+    *,
+    answers: NDArray[np.int64],
+    free: NDArray[np.int64],
+    present: int,
+    least: int | NDArray[np.int64] = 1,
 ) -> NDArray[np.int64]:
-    """How many people each task waits for: nobody is waited for who is not there to be asked.
+    """How many people each task waits for: beyond the ``least``, nobody is waited for who is not there to be asked.
 
     All arrays have shape (tasks,). ``called``: people it calls for, ``answers``: answers that stand, ``free``: those
-    present who neither answered nor passed on it, ``present``: people present. With an answer a task waits for
-    min(called, answers + free), at least 1. Without one it waits for all it calls for, also while nobody is present:
-    somebody may come. But once all who are present passed on it, and every task that can be answered is done, it
-    waits for 0: it is over.
+    present who neither answered nor passed on it, ``present``: people present, ``least``: people that it needs in any
+    case, of all tasks or one a task. With an answer a task waits for min(called, answers + free), but for ``least`` of
+    those it calls for: what two are to judge is not sure because one came first. Without one it waits for all it calls
+    for, also while nobody is present: somebody may come. But once all who are present passed on it, and every task
+    that can be answered is done, it waits for 0: it is over.
 
     >>> called, answers = np.array([2, 2, 1]), np.array([1, 1, 0])
     >>> wanted(called, answers=answers, free=np.array([1, 0, 0]), present=2).tolist()
     [2, 1, 1]
     >>> wanted(called, answers=answers, free=np.array([0, 0, 0]), present=1).tolist()
     [1, 1, 0]
+    >>> wanted(called, answers=answers, free=np.array([0, 0, 0]), present=1, least=2).tolist()
+    [2, 2, 1]
     """
-    target = np.where(answers > 0, np.maximum(1, np.minimum(called, answers + free)), called)
+    floor = np.maximum(1, np.minimum(called, least))
+    target = np.where(answers > 0, np.maximum(floor, np.minimum(called, answers + free)), called)
     is_stuck = (answers == 0) & (free == 0) & (present > 0)
     is_rest_done = bool((answers >= target)[~is_stuck].all())
     return np.where(is_stuck & is_rest_done, 0, target)

@@ -128,8 +128,16 @@ def decided(house: Installation, given: Given, *, adjudicator: str, secret: byte
         is_gold=given.is_gold,
         answers=answers,
     )
-    adjudicate(house, decision)
-    return decision
+    return decision if adjudicate(house, decision) else _outrun(house, given, adjudicator=adjudicator)
+
+
+def _outrun(house: Installation, given: Given, *, adjudicator: str) -> Decision:
+    """The same finding, which they sent twice at once. Raises Conflict where another one was stored meanwhile."""
+    stored = standing(house, given.task)
+    if stored is None or stored.adjudicator != adjudicator or not _is_same(stored, given):
+        found = _found(stored) if stored else "taken back meanwhile"
+        raise Conflict(f"task {given.task}", found=found, expected="in doubt", remedy="look at it again")
+    return stored
 
 
 def withdrawn(house: Installation, task: TaskId, *, by: str, reason: str) -> Decision:

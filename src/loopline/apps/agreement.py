@@ -15,6 +15,7 @@ from loopline.annotate.coefficients import Coefficient, alpha, fleiss, gwet, ord
 from loopline.annotate.cohen import cohen
 from loopline.annotate.distances import masi, nominal
 from loopline.annotate.rulings import named
+from loopline.apps.peers import heard
 from loopline.errors import NotFound
 from loopline.ports.ledger import Ledger
 from loopline.ports.task_queue import AnswerBook
@@ -132,13 +133,10 @@ class Agreements:
         """The answers behind the labels of a batch, gold answers too; those it names, where it does."""
         key = f"{batch.id}/{batch.annotations}/{len(batch.answers)}"
         if key not in self._said:
-            answers = self._house.book.answers(self._house.settings.name, cycle=batch.cycle)
-            heard = frozenset(batch.answers)
+            answers = heard(self._house.book, batch)
             strata = {task.id: task.stratum for task in answers.tasks}
             self._said[key] = tuple(
-                _Said(one.task, strata[one.task], one.annotator, one.label)
-                for one in answers.annotations
-                if one.task in strata and (not heard or one.id in heard)
+                _Said(one.task, strata[one.task], one.annotator, one.label) for one in answers.annotations
             )
         return self._said[key]
 

@@ -6,8 +6,8 @@ from threading import Lock
 from typing import Final, NamedTuple
 
 from loopline.apps.http.views import House
-from loopline.ports.task_queue import Answers
-from loopline.records.ids import TaskId
+from loopline.ports.task_queue import AnswerBook, Answers
+from loopline.records.ids import LoopName, TaskId
 from loopline.records.label import LabelBatch
 from loopline.records.task import Annotation
 
@@ -34,13 +34,26 @@ class Peers:
         loop = self._house.settings.name
         batches = sorted(self._house.ledger.all(LabelBatch, loop), key=lambda batch: batch.cycle)[-BATCHES:]
         with self._lock:
-            kept = {(batch.id, batch.annotations, len(batch.labels)): batch.cycle for batch in batches}
-            new = {key: cycle for key, cycle in kept.items() if key not in self._counted}
+            kept = {(batch.id, batch.annotations, len(batch.labels)): batch for batch in batches}
+            new = {key: batch for key, batch in kept.items() if key not in self._counted}
             self._counted = {key: counted for key, counted in self._counted.items() if key in kept}
-            for key, cycle in new.items():
-                self._counted[key] = tallies(self._house.book.answers(loop, cycle=cycle))
+            for key, batch in new.items():
+                self._counted[key] = tallies(heard(self._house.book, batch))
             found = [counted[annotator] for counted in self._counted.values() if annotator in counted]
         return Tally(sum(one.same for one in found), sum(one.n for one in found))
+
+
+def heard(book: AnswerBook, batch: LabelBatch) -> Answers:
+    """The batch with the answers that its labels were derived from, whoever was paused or let back in since.
+
+    Of one that does not say which those were, the answers that stand now.
+    """
+    loop, counted = LoopName(batch.loop), frozenset(batch.answers)
+    said = book.answers(loop, cycle=batch.cycle)
+    if not counted:
+        return said
+    given = book.given(loop, cycle=batch.cycle)
+    return said._replace(annotations=tuple(one for one in given if one.id in counted))
 
 
 def tallies(said: Answers) -> dict[str, Tally]:

@@ -9,7 +9,7 @@ import msgspec
 from loopline.annotate import report
 from loopline.annotate.anchoring import Anchoring as Met
 from loopline.annotate.anchoring import by_person, meetings
-from loopline.annotate.evidence import Heard, Verdict, known_of, looked_at
+from loopline.annotate.evidence import Heard, Verdict, holding, known_of, looked_at
 from loopline.apps.peers import Peers
 from loopline.apps.track_record import (
     Anchoring,
@@ -25,6 +25,7 @@ from loopline.apps.track_record import (
     pace_of,
 )
 from loopline.errors import InvalidRecord, NotFound
+from loopline.orchestrate.findings import decided_gold
 from loopline.orchestrate.installation import Installation
 from loopline.orchestrate.people import Affected, affected, recall, set_standing
 from loopline.records.cycle import Cycle
@@ -188,7 +189,7 @@ class Supervision:
         """Every answer of which something is known: to gold ever, and of peers in the latest batches."""
         house, loop = self._house, self._loop
         latest = max(house.ledger.all(Cycle, loop), key=lambda cycle: cycle.number, default=None)
-        gold = house.book.gold_answers(loop)
+        gold = holding(house.book.gold_answers(loop), decided=decided_gold(house))
         batches = [house.book.answers(loop, cycle=number) for number in (looked_at(latest) if latest else ())]
         verdicts = known_of(
             gold,

@@ -28,7 +28,7 @@ def take_back(house: Installation, decision: Decision, *, by: str, reason: str) 
     gone = structs.replace(stored, finding="withdrawn", label="", is_gold=False, at=now, adjudicator=by, reason=reason)
     key = key_of(loop, "take-back", decision.task, stored.at.isoformat())
     again = "; people are asked about the sample once more" if tasks else "; its task is in doubt again"
-    text = f"{by} took back what {stored.adjudicator} found, {stored.label or stored.finding!r}: {reason}{again}"
+    text = f"{by} took back what {stored.adjudicator} found{again}"  # more could tell of a sealed sample
     made = (entity_of(gone), *((f"tasks:cycle-{number}",) if tasks else ()))
     activity = Activity(
         id=key, loop=loop, kind="TakeBack", cycle=-1, started=now, ended=now, actor=by, used=(), generated=made

@@ -152,14 +152,8 @@ def _select(house: Installation, command: c.Select) -> Made:
     evidence = (f"comparison:{name}" for name in choice.evidence)
     used = (entity_of(command.cycle), f"model:{command.model}", *evidence)
     if not selection.candidates:
-        closed = structs.replace(
-            command.cycle,
-            phase="closed",
-            closed_at=house.clock.now(),
-            outcome="inconclusive",
-            outcome_reason=f"nothing to ask about: {selection.reason}",
-        )
-        return Made("cycle.closed", closed.outcome_reason, (selection, closed), used)
+        why = f"nothing to ask about: {selection.reason}"
+        return _inconclusive(house, command.cycle, why, used=used, records=(selection,))
     # Before the selection is committed: what it was made from must outlive it, for as long as it can be replayed.
     stretch = Pin(holder=entity_of(selection), after=command.cycle.after, until=command.cycle.until)
     house.manifest.pin(stretch, loop=house.settings.name)
@@ -167,6 +161,15 @@ def _select(house: Installation, command: c.Select) -> Made:
     anchored = known.anchored(house) - house.roles.selected(house.settings.name)
     seal = Seal(loop=house.settings.name, contents=tuple(sorted(anchored)))
     return Made("cycle.selected", selection.reason, (selection, _reached(command.cycle, "selected")), used, seal=seal)
+
+
+def _inconclusive(
+    house: Installation, cycle: Cycle, why: str, *, used: tuple[str, ...], records: tuple[Stored, ...] = ()
+) -> Made:
+    """The end of a cycle that came to nothing, with what it made so far."""
+    now = house.clock.now()
+    closed = structs.replace(cycle, phase="closed", closed_at=now, outcome="inconclusive", outcome_reason=why)
+    return Made("cycle.closed", why, (*records, closed), used)
 
 
 def _publish(house: Installation, command: c.Publish) -> Made:
@@ -202,12 +205,16 @@ def _review(house: Installation, command: c.Review) -> Made | None:
         now=house.clock.now(),
         met=partial(recalling.met, house, before=command.cycle.number),
         settled=findings.rulings(house, cycle=command.cycle.number).settled,
+        decided=findings.decided_gold(house),
     )
-    if not reviewed.standings and not reviewed.raises:
+    held = set(standings)  # what a lead did about somebody while this was reckoned stands: they are weighed next time
+    others = {s.annotator for s in house.ledger.all(Standing, house.settings.name) if s not in held}
+    moved = tuple(s for s in reviewed.standings if s.annotator not in others)
+    if not moved and not reviewed.raises:
         return None
-    paused = [s for s in reviewed.standings if s.state == "paused"]
+    paused = [s for s in moved if s.state == "paused"]
     text = "; ".join(f"{s.annotator} {s.reason}" for s in paused)
-    return Made("annotator.paused" if paused else "", text, (*reviewed.standings,), raises=reviewed.raises)
+    return Made("annotator.paused" if paused else "", text, moved, raises=reviewed.raises)
 
 
 def _aggregate(house: Installation, command: c.Aggregate) -> Made:
@@ -219,11 +226,14 @@ def _aggregate(house: Installation, command: c.Aggregate) -> Made:
         settings=house.settings,
         rulings=findings.rulings(house, cycle=command.cycle.number),
         late=findings.late(house, cycle=command.cycle.number, stored=stored),
-        sealed=frozenset(one.content for each in stored for one in each.labels if one.stratum == "reserve"),
+        sealed=house.roles.reserved(house.settings.name)
+        | {one.content for each in stored for one in each.labels if one.stratum == "reserve"},
     )
     people = {f"annotator:{name}" for label in batch.labels for name in label.annotators}
     decided = (entity_of(one) for one in findings.decisions(house) if one.cycle <= command.cycle.number)
     used = (f"tasks:cycle-{command.cycle.number}", *sorted(people), *sorted(decided))
+    if not batch.labels:
+        return _inconclusive(house, command.cycle, f"there is nothing to learn: {batch.reason}", used=used)
     return Made("batch.labelled", batch.reason, (batch, _reached(command.cycle, "labelled")), used)
 
 
@@ -286,7 +296,7 @@ def _judge(house: Installation, command: c.Judge) -> Made:
     trained_on, leakage = wall.leakage(house, known.dataset_of(house, command.cycle))
     anchors = house.ledger.all(Anchor, house.settings.name)
     fixed = dataset.anchor_rows(anchors[-1], objects=house.objects) if anchors else ()
-    fresh = known.fresh(house)
+    fresh = findings.judging(house)
     verdict = evaluate.judge(
         command.cycle,
         challenger=challenger,

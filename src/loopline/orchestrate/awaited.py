@@ -78,7 +78,10 @@ def _people(situation: Situation, cycle: Cycle, now: datetime) -> str:
         return (
             f"the first answer: none of {progress.tasks} tasks has one, the deadline passed {spoken(-left)} ago, {then}"
         )
-    said = f"people's answers: {progress.done} of {progress.tasks} tasks are done"
+    rules = situation.settings.annotate
+    least = max(rules.overlap_min, rules.reserve_min, rules.audit_min)
+    each = f", some by {least} people at least" if least > 1 else ""
+    said = f"people's answers: {progress.done} of {progress.tasks} tasks are done{each}"
     if progress.is_complete and situation.doubts:
         one = situation.doubts == 1
         said = f"an adjudicator: {situation.doubts:,} {'task is' if one else 'tasks are'} in doubt"

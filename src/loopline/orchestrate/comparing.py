@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from loopline.errors import InvalidRecord
 from loopline.evaluate.comparison import Predict, compare
-from loopline.orchestrate import known
+from loopline.orchestrate import findings
 from loopline.orchestrate.beating import Choice, choice, compared_after
 from loopline.orchestrate.installation import Installation
 from loopline.records.comparison import StrategyComparison
@@ -53,7 +53,7 @@ def compared(house: Installation, cycle: Cycle) -> StrategyComparison | None:
         trial=train.trial(spec, launcher=house.launcher, objects=house.objects),
         strategy=mine.strategy,
         before=_trained_in(house, spec.compare_after),
-        fresh=known.fresh(house),
+        fresh=findings.judging(house),
         load=partial(_load, house),
         settings=house.settings,
         now=house.clock.now(),

@@ -23,6 +23,12 @@ __all__ = ["Affected", "Rests", "adjudicate", "affected", "doubts", "joining", "
 
 WORDS = {"active": ("annotator.resumed", "is let back in"), "paused": ("annotator.paused", "is paused")}
 
+WHAT = {
+    "label": "it has one right answer",
+    "ambiguous": "no one answer is right",
+    "guideline gap": "the guideline does not say",
+}
+
 
 def set_standing(
     house: Installation, annotator: str, *, state: Literal["active", "paused"], by: str, reason: str
@@ -83,6 +89,9 @@ def recall(house: Installation, annotator: str, *, by: str, reason: str) -> int:
 def adjudicate(house: Installation, decision: Decision) -> bool:
     """Store what an adjudicator found; whether it is new. A gap of the guideline opens a thread about it.
 
+    Of two at once the first stands: the second finds that its task is not as it was when they looked, and changes
+    nothing.
+
     Where the batch has its labels already, the next one carries the label as it is now, and the next dataset version
     holds it so. Raises NotFound for an unknown task, InvalidRecord for a finding that does not fit, Conflict for gold.
     """
@@ -98,11 +107,10 @@ def adjudicate(house: Installation, decision: Decision) -> bool:
     before = next((one for one in house.ledger.all(Decision, loop) if one.task == decision.task), None)
     if before is not None and structs.replace(before, at=checked.at) == checked:
         return False
-    key = key_of(loop, "decide", decision.task, _hashed((before, checked)))
+    key = key_of(loop, "decide", decision.task, _hashed(before))
     if checked.finding == "guideline gap":
         records.append(_thread(checked, key))
-    what = f"{checked.finding} {checked.label!r}" if checked.label else checked.finding
-    text = f"{decision.adjudicator} found: {what}; {checked.reason}"
+    text = f"{decision.adjudicator} settled a task: {WHAT[checked.finding]}"  # more could tell of a sealed sample
     people = {one.annotator for one in house.book.given(loop, cycle=decision.cycle) if one.id in set(decision.answers)}
     used = (f"tasks:cycle-{decision.cycle}", *sorted(f"annotator:{name}" for name in people))
     return _commit(

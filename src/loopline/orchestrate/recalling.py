@@ -154,15 +154,13 @@ def _waiting(house: Installation, *, before: int) -> list[Task]:
 
 
 def met(house: Installation, contents: frozenset[Digest], *, before: int) -> Mapping[Digest, frozenset[str]]:
-    """Who answered one of these contents in a cycle before this one."""
+    """Who was asked about one of these contents in a cycle before this one, be it that they gave no answer."""
     loop = house.settings.name
     found: dict[Digest, frozenset[str]] = {}
     for cycle in house.ledger.all(Cycle, loop) if contents else ():
-        if cycle.number >= before:
-            continue
-        asked = {t.id: t.content for t in house.book.answers(loop, cycle=cycle.number).tasks if t.content in contents}
-        for one in house.book.given(loop, cycle=cycle.number) if asked else ():
-            if one.task in asked:
-                content = asked[one.task]
-                found[content] = found.get(content, frozenset()) | {one.annotator}
+        tasks = house.book.answers(loop, cycle=cycle.number).tasks if cycle.number < before else ()
+        for task in tasks:
+            if task.content in contents:
+                people = house.work.asked(loop, task=task.id).people
+                found[task.content] = found.get(task.content, frozenset()) | people
     return found

@@ -2,26 +2,32 @@
 
 from collections.abc import Iterable
 
+import msgspec
 import numpy as np
+from blake3 import blake3
 from numpy.typing import NDArray
 
 from loopline.errors import NotFound
 from loopline.orchestrate import findings
+from loopline.orchestrate.decide import LOOK
 from loopline.orchestrate.installation import Installation
 from loopline.orchestrate.throughput import asked_within_a_week
-from loopline.records.command import ArmTally, LiveEvidence, Reviewed, Situation, is_open
+from loopline.records.command import ArmTally, Doubted, LiveEvidence, Reviewed, Situation, is_open
 from loopline.records.cycle import Cadence, Cycle
 from loopline.records.dataset import DatasetVersion
+from loopline.records.decision import Decision
 from loopline.records.evaluation import Verdict
 from loopline.records.ids import PredictionId, VersionName
 from loopline.records.model import ModelVersion, RunSpec, RunState
 from loopline.records.rollout import Rollout, TrafficSplit
 from loopline.records.selection import Selection
 from loopline.records.signal import Measurement, Signal
-from loopline.records.task import Progress
+from loopline.records.task import Progress, Standing
 
 CHUNK = 100_000
 """Log rows read at once, so that a long trial never fills the memory."""
+DOUBT_REST = 20
+"""Rest before a batch is read again for what is in doubt, in the time that it took."""
 
 
 def gather(
@@ -48,6 +54,7 @@ def gather(
     rollout = next((r for r in ledger.all(Rollout, loop) if r.cycle == number), None)
     measured = _measured(house, split)
     progress = house.book.progress(loop, cycle=number) if cycle and cycle.phase == "published" else None
+    doubted = _doubted(house, number, progress, before=before)
     return Situation(
         settings=house.settings,
         end=end,
@@ -69,7 +76,8 @@ def gather(
         decisions=sum(verdict.alpha > 0 for verdict in verdicts),
         rollout=rollout,
         live=_live(house, rollout, before=before, end=end),
-        doubts=_doubts(house, number, progress),
+        doubts=doubted.count if doubted else 0,
+        doubted=doubted,
         asked=_asked(house) if house.settings.select.weekly and number < 0 else 0,
         trouble=trouble,
         failure=failure,
@@ -81,11 +89,20 @@ def _asked(house: Installation) -> int:
     return asked_within_a_week(ledger.all(Cycle, loop), ledger.all(Selection, loop), now=house.clock.now())
 
 
-def _doubts(house: Installation, cycle: int, progress: Progress | None) -> int:
-    """How many tasks an adjudicator is awaited for, where a batch that has its answers waits for that."""
+def _doubted(house: Installation, cycle: int, progress: Progress | None, *, before: Situation | None) -> Doubted | None:
+    """How many tasks an adjudicator is awaited for, where a batch that has its answers waits for that.
+
+    The whole batch is read for it: anew when somebody answered, was paused or found something, else after a rest.
+    """
     if progress is None or not progress.is_complete or not house.settings.annotate.adjudicate:
-        return 0
-    return len(findings.doubts(house, cycle=cycle))
+        return None
+    kinds = (house.ledger.all(kind, house.settings.name) for kind in (Standing, Decision))
+    rests_on = blake3(msgspec.json.encode((cycle, progress, *kinds), order="sorted")).hexdigest()
+    held, started = before.doubted if before else None, house.clock.now()
+    if held is not None and held.rests_on == rests_on and started < held.again:
+        return held
+    count, ended = len(findings.doubts(house, cycle=cycle)), house.clock.now()
+    return Doubted(rests_on=rests_on, count=count, again=ended + max(LOOK, DOUBT_REST * (ended - started)))
 
 
 def _measured(house: Installation, split: TrafficSplit | None) -> tuple[Measurement, ...]:

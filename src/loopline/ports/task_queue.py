@@ -18,9 +18,9 @@ class TaskQueue(Protocol):
         labels and whose cycle is not closed; gold is always open. Never a task that this annotator answered, skipped,
         or was asked about under the same content, and none that asks for a skill or a language that the claim does not
         name. With ``claim.within``, those of that cluster only. With a quota, no more than it leaves of the UTC day of
-        ``now``: answers given (gold included, what was taken back not) and live leases count. Highest priority first,
-        then those of the cluster of ``claim.like``, then by id. Tasks this annotator already holds come first, with the
-        lease renewed. A paused annotator gets none.
+        ``now``: answers given (gold included, what was taken back not) and live leases count. Highest step of priority
+        first, in it those of the cluster of ``claim.like``, then by priority and id. Tasks this annotator already holds
+        come first, with the lease renewed. A paused annotator gets none.
         """
         ...
 

@@ -199,6 +199,16 @@ class Reviewed(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
 
 
+class Doubted(msgspec.Struct, frozen=True, kw_only=True):
+    """How many tasks of a batch were in doubt when all of it was last read, which takes long where it is large."""
+
+    rests_on: str
+    """Hash of what tells that it may be another number by now."""
+    count: int
+    again: datetime
+    """When it is read again all the same: an answer that was undone and given anew tells nothing."""
+
+
 class Situation(msgspec.Struct, frozen=True, kw_only=True):
     """All that ``decide`` looks at: the stored state of one loop, gathered by the runner."""
 
@@ -243,6 +253,8 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     """Samples chosen in the last seven days, where ``select.weekly`` caps them and no cycle is open; else 0."""
     doubts: int = 0
     """Tasks of the open batch that wait for an adjudicator, where the batch waits for that; else 0."""
+    doubted: Doubted | None = None
+    """Where that number is from; None where the batch does not wait for it."""
     trouble: str
     """The newest failure of any command that is still being tried; empty when all went well."""
     failure: str

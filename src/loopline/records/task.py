@@ -7,6 +7,8 @@ import msgspec
 
 from loopline.records.ids import Digest, LoopName, PredictionId, TaskId, VersionName
 
+STEP = 1 << 20
+"""Priorities below the same multiple of this are of one step: within it chance orders, or the wish of who claims."""
 Stratum = Literal["chosen", "audit", "reserve", "gold", "relabel"]
 """Why it is asked: drawn for its worth or by chance, to judge models, to check people, or once more / brought in."""
 
@@ -37,7 +39,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     wanted: int = 1
     """How many people's answers are asked for now; raised while they disagree."""
     priority: int = 0
-    """Higher is served first."""
+    """Higher is served first; whole steps tell how much it is worth, what is left of ``STEP`` is drawn."""
     skill: str = ""
     """Asked of who answers it; empty: none."""
     language: str = ""

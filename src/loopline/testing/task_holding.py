@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from loopline.records.task import Stratum
+from loopline.records.task import STEP, Stratum
 from loopline.testing import factories as one
 from loopline.testing.desk import GOLD, TEXTS, WORK, Desk, tasks
 
@@ -80,21 +80,22 @@ class HoldingContract:
         desk.claim("bob")
         assert desk.take(one.claim(quota=1, count=9)) == ["t2"]
 
-    def test_more_like_a_task_come_before_others_of_the_same_priority(self) -> None:
+    def test_more_like_a_task_come_before_others_of_the_same_step_of_priority(self) -> None:
         """Also when they lie behind more tasks than are asked for; a task of no cluster has none like it."""
         desk = self.make()
         desk.publish(
-            *(one.task(f"t{n}", TEXTS[n], cluster="c/1" if n in (2, 4) else "c/2") for n in range(5)),
-            one.task("first", "first", priority=1),
+            *(one.task(f"t{n}", TEXTS[n], cluster="c/1" if n in (2, 4) else "c/2") for n in (0, 1, 2, 4)),
+            one.task("t3", TEXTS[3], cluster="c/2", priority=STEP - 1),
+            one.task("first", "first", priority=STEP),
             one.task("alone", "alone"),
         )
         claim = one.claim(count=3, seconds=0.0)
         assert desk.take(one.claim(like="t4", count=3, seconds=0.0)) == ["first", "t2", "t4"]
-        assert desk.take(one.claim(like="t2", count=4, seconds=0.0)) == ["first", "t2", "t4", "alone"]
+        assert desk.take(one.claim(like="t2", count=4, seconds=0.0)) == ["first", "t2", "t4", "t3"]
         for unknown in ("alone", "nowhere", ""):
             assert desk.take(one.claim(like=unknown, count=3, seconds=0.0)) == desk.take(claim)
-        assert desk.take(one.claim(like="t2", count=9)) == ["first", "t2", "t4", "alone", "t0", "t1", "t3"]
-        assert desk.take(one.claim(like="t0", count=4)) == ["first", "t0", "t1", "t3"]
+        assert desk.take(one.claim(like="t2", count=9)) == ["first", "t2", "t4", "t3", "alone", "t0", "t1"]
+        assert desk.take(one.claim(like="t0", count=4)) == ["first", "t3", "t0", "t1"]
 
     def test_within_a_cluster_nothing_else_is_handed_out_or_touched(self) -> None:
         """Held tasks of other clusters stay held, and are not renewed; answers of paused people are asked for again."""

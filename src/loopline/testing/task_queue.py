@@ -207,7 +207,8 @@ class AnswersContract:
         after = one.annotation("c", task="t2", annotator="kim")
         with pytest.raises(Conflict) as error:
             desk.submit(before, structs.replace(first, **changes), after)
-        assert str(error.value) == "answer a: the id stands for the answer of ana to task t0, expected a new id"
+        whose = "another person's answer" if "annotator" in changes else "the answer of ana to task t0"
+        assert str(error.value) == f"answer a: the id stands for {whose}, expected a new id"
         assert desk.book.answers(one.LOOP, cycle=1).annotations == (first,)
         assert desk.claim("eve", count=9) == ["t0", "t1", "t2"]
         assert desk.submit(before, first, after) == 2

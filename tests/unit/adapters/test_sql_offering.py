@@ -98,7 +98,7 @@ def refuse(connection: Connection) -> str:
 def tried(turns: Turns, act: Callable[[Connection], str]) -> str:
     try:
         return turns.run(act)
-    except (Conflict, IntegrityError) as error:
+    except (Conflict, IntegrityError, OverflowError) as error:
         return type(error).__name__
 
 
@@ -148,6 +148,16 @@ def test_what_spoils_a_shared_transaction_is_told_to_its_author_alone(state: Ope
     found, _ = together(engine, insert_task("b"), insert_task("a"), insert_task("c"))
     assert found == ["b", "IntegrityError", "c"]
     assert names(engine) == ["a", "b", "c"]
+
+
+def test_what_the_driver_cannot_take_is_told_to_its_author_alone(state: Open) -> None:
+    def too_large(connection: Connection) -> str:
+        return str(connection.execute(select(TASK.c.id).limit(2**70)).scalar())
+
+    engine = state()
+    found, _ = together(engine, insert_task("a"), too_large, insert_task("b"))
+    assert found == ["a", "OverflowError", "b"]
+    assert names(engine) == ["a", "b"]
 
 
 def test_more_people_than_one_transaction_takes_are_all_served(state: Open, monkeypatch: pytest.MonkeyPatch) -> None:

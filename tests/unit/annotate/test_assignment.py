@@ -1,4 +1,5 @@
 from functools import partial
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -22,6 +23,7 @@ from loopline.annotate.questions import BUILT_IN
 from loopline.errors import InvalidRecord, NotFound
 from loopline.records.ids import PredictionId, TaskId
 from loopline.records.settings import AnnotateSettings
+from loopline.records.task import STEP
 from loopline.testing.factories import (
     LABELS,
     SIGNATURE,
@@ -66,7 +68,7 @@ def test_a_tenth_of_the_chosen_tasks_is_blind():
 
 def test_a_larger_blind_share_keeps_who_was_blind():
     ids = [TaskId(str(i)) for i in range(500)]
-    few, many = ({t for t in ids if is_blind(t, share=share)} for share in (0.1, 0.3))
+    few, many = ({t for t in ids if is_blind(t, sample=PredictionId("p"), share=share)} for share in (0.1, 0.3))
     assert few < many
 
 
@@ -164,10 +166,18 @@ def test_what_is_most_worth_is_served_first_with_a_quarter_of_what_chance_drew()
     chance = [candidate(f"q{i}", f"other {i}", order=100 + i, draw="audit") for i in range(400)]
     rows = {c.prediction: PoolRow(c.prediction.encode()) for c in (*drawn, *chance)}
     tasks = of_candidates(selection(*drawn, *chance), rows, ground=ground())
-    rank = {t.sample: t.priority for t in tasks}
+    rank = {t.sample: t.priority // STEP for t in tasks}
     assert [rank[f"p{i}"] for i in (0, 24, 25, 99)] == [3, 3, 2, 0]
     shares = [sum(rank[f"q{i}"] == step for i in range(400)) for step in range(4)]
     assert min(shares) > 70
+
+
+def test_within_a_step_nothing_that_is_shown_tells_who_is_served_next():
+    tasks = [*golds(wrong=0.3), *tasks_for(600)]
+    for step in range(4):
+        served = [t.id for t in sorted(tasks, key=lambda t: (-t.priority, t.id)) if t.priority // STEP == step]
+        rising = sum(one < next_one for one, next_one in pairwise(served)) / (len(served) - 1)
+        assert rising == pytest.approx(0.5, abs=4 * 0.5 / len(served) ** 0.5), "ids that rise betray the gold between"
 
 
 def test_each_stratum_has_bounds_of_its_own():

@@ -2,8 +2,6 @@
 
 from itertools import count
 
-import pytest
-
 from loopline.adapters.memory.ledger import MemoryLedger
 from loopline.adapters.memory.queue import MemoryTaskQueue
 from loopline.annotate.questions import BUILT_IN
@@ -124,10 +122,31 @@ def test_a_task_that_was_over_is_asked_again_of_who_comes():
 def test_a_task_that_nobody_is_there_to_answer_waits():
     table = Table("t1", "t2")
     table.skip("ana", "t1")
-    table.say("ana", "t2")
-    assert table.wait(AWAY) == {"t1": 1}
+    table.say("ben", "t2")
+    assert table.wait(AWAY) == {"t2": 1}
     assert not table.ended()
+    assert table.claim("ben") == ["t1"]
     assert Table("t1").wait(10 * AWAY) == {}
+
+
+def test_a_task_that_was_over_stays_so_while_nobody_is_there():
+    table = Table("t1", "t2")
+    table.say("ben", "t2")
+    table.skip("ana", "t1")
+    table.wait(AWAY)
+    table.say("ana", "t2")
+    assert table.ended()
+    assert table.wait(AWAY) == {}
+    assert table.ended()
+
+
+def test_a_task_that_all_passed_on_while_nobody_looked_is_over():
+    """The loop was down from the last of them on until all had gone."""
+    table = Table("t1", "t2")
+    table.say("ana", "t2")
+    table.queue.skip(skip(task="t1", annotator="ana", at=table.now()), loop=LOOP)
+    assert table.wait(AWAY) == {"t1": 0}
+    assert table.ended()
 
 
 def test_the_content_skipped_in_an_earlier_cycle_does_not_keep_the_batch_open():
@@ -148,11 +167,20 @@ def test_the_second_person_paused_does_not_keep_the_batch_open():
     assert table.ended()
 
 
-@pytest.mark.parametrize("overlap_min", [1, 2, 3])
-def test_one_person_alone_ends_a_batch_whatever_the_overlap(overlap_min):
-    table = Table("t1", "t2", overlap_min=overlap_min, overlap_max=3)
+def test_one_person_alone_ends_a_batch_that_needs_one():
+    table = Table("t1", "t2", overlap_min=1, overlap_max=3)
     table.say("ana", "t1")
     table.say("ana", "t2")
+    assert table.ended()
+
+
+def test_what_needs_two_people_waits_for_the_second_and_who_passes_is_one():
+    table = Table("t1", "t2", overlap_min=2, overlap_max=3)
+    table.say("ana", "t1")
+    table.say("ana", "t2")
+    assert not table.ended()
+    table.say("ben", "t1")
+    table.skip("ben", "t2")
     assert table.ended()
 
 

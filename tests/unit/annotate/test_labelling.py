@@ -11,7 +11,7 @@ from loopline.annotate.labelling import Method, labelled, recomputed
 from loopline.annotate.questions import METHODS
 from loopline.errors import InvalidRecord, NotFound
 from loopline.records.label import Label
-from loopline.testing.factories import LABELS, annotation, cycle, label_batch, task
+from loopline.testing.factories import LABELS, annotation, cycle, label, label_batch, task
 
 METHOD = Method("dawid-skene.v1", partial(METHODS["dawid-skene.v1"], labels=LABELS), LABELS)
 TASKS = [task(f"t{i}", f"text {i}", stratum=("chosen", "audit", "reserve")[i % 3]) for i in range(6)]
@@ -51,6 +51,20 @@ def test_a_batch_that_does_not_say_its_answers_or_whose_answers_are_gone_is_not_
     with pytest.raises(NotFound) as gone:
         recomputed(label_batch(answers=("a7",)), TASKS, [annotation("a1", task="t1")], method=METHOD)
     assert str(gone.value) == "no answer 'a7'"
+
+
+def test_what_was_decided_of_a_sample_while_it_is_asked_again_is_its_label_once():
+    again = [task(f"r{i}", f"text r{i}", stratum="relabel") for i in range(3)]
+    answers = [annotation(f"a{i}", task=f"r{i}", label="negative") for i in range(2)]
+    decided = {"label": "neutral", "posterior": (0.0, 1.0, 0.0), "decided_by": "lea", "stratum": "relabel"}
+    late = [label("p1", f"text r{i}", **decided) for i in (0, 2)] + [label("p9", "another", **decided)]
+    batch = labelled(Heard(again, answers), cycle=cycle(), method=METHOD, late=late)
+    assert [(one.inputs, one.label, one.decided_by) for one in batch.labels] == [
+        (again[0].inputs, "neutral", "lea"), (again[1].inputs, "negative", ""),
+        (again[2].inputs, "neutral", "lea"), (late[2].inputs, "neutral", "lea"),
+    ]  # fmt: skip
+    assert "1 label of earlier cycles changed by decisions" in batch.reason
+    assert msgspec.json.encode(recomputed(batch, again, answers, method=METHOD)) == msgspec.json.encode(batch)
 
 
 SAID = (

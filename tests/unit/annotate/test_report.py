@@ -22,6 +22,7 @@ TASKS = {
     "shown": task("shown", stratum="gold", gold="positive", suggestion="negative"),
     "blind": task("blind", "b", stratum="gold", gold="positive", withheld="negative"),
     "right": task("right", "c", suggestion="positive"),
+    "drawn": task("drawn", "e", stratum="audit", withheld="negative"),
     "plain": task("plain", "d", stratum="gold", gold="positive"),
 }
 

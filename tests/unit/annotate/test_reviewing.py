@@ -60,6 +60,13 @@ def test_a_settled_task_waits_for_nobody():
     assert wants(tasks, "t1:ana:positive", room=room) == {"t1": 1, "t2": 0}
 
 
+def test_a_settled_task_without_an_answer_does_not_keep_another_open():
+    tasks = [task("t1", stratum="relabel"), task("t2", "two", wanted=0)]
+    everybody = {tasks[0].content: frozenset(PEOPLE)}
+    room = Room(later(1), settled=frozenset({"t2"}), met=lambda _contents: everybody)
+    assert wants(tasks, room=room) == {"t1": 0}
+
+
 def test_who_answered_a_sample_before_is_not_waited_for_when_it_is_asked_again():
     one = task("t1", stratum="relabel")
     room = Room(later(1), met=lambda contents: {content: frozenset({"ana", "ben", "cy"}) for content in contents})

@@ -157,6 +157,8 @@ def test_a_decision_after_the_labels_gives_the_next_batch_a_label_once():
     assert (now.label, now.stratum, now.cycle, now.decided_by) == ("neutral", "relabel", 5, "lea")
     assert now.annotators == ("ana", "ben", "cy")
     assert later_on([decision("t0")], stored=[*batch.labels, now]) == ()
+    judged = [msgspec.structs.replace(one, stratum="reserve") for one in batch.labels]
+    assert [one.stratum for one in later_on([decision("t0")], stored=judged)] == ["reserve"]
     other = decision("t0", label="negative", at=NOW + timedelta(days=1))
     assert [one.label for one in later_on([other], stored=[*batch.labels, now])] == ["negative"]
 

@@ -154,6 +154,13 @@ def test_people_get_what_they_can_read_and_know_and_no_more_than_their_quota(des
     assert desk.post("/api/claim", annotator="bridge", **count)["quota_left"] is None
 
 
+def test_gold_that_comes_later_takes_nothing_of_a_quota(desk: Desk) -> None:
+    gold = [make.task(f"g{n}", f"gold {n}", stratum="gold", gold="positive") for n in range(9)]
+    desk.publish(*(make.task(f"t{n}", f"text {n}") for n in range(40)), *gold)
+    people = [person(f"p{n}", quota=2) for n in range(20)]
+    assert [len(desk.post("/api/claim", one, count=10)["tasks"]) for one in people] == [2] * 20
+
+
 def test_the_loops_quota_holds_where_a_persons_own_says_nothing() -> None:
     desk = Desk(rooms(now=NOW, settings=make.settings(annotate=AnnotateSettings(quota=1))))
     desk.publish(make.task("t1", "one"), make.task("t2", "two"), make.task("t3", "three"))
@@ -169,6 +176,9 @@ def test_gold_has_a_language_where_all_other_tasks_have_one() -> None:
     shown = desk.post("/api/claim", person("a", languages=("de",)), count=12)["tasks"]
     assert {task["id"][0] for task in shown} == {"g", "t"}
     assert {task["language"] for task in shown} == {task["view"]["language"] for task in shown} == {"de"}
+    both = desk.post("/api/claim", person("b", languages=("de", "en")), count=12)["tasks"]
+    assert {task["id"][0] for task in both} == {"g", "t"}
+    assert len({task["language"] for task in both}) == len({task["view"]["language"] for task in both}) == 1
 
 
 def test_more_like_this_comes_first(desk: Desk) -> None:

@@ -18,7 +18,9 @@ from loopline.apps.guideline import (
     threads,
     versions,
 )
+from loopline.apps.web.guideline import offers
 from loopline.errors import Conflict, InvalidRecord, NotFound
+from loopline.records.decision import Decision
 from loopline.records.guideline import Example, Guideline
 from loopline.records.settings import AnnotateSettings
 from loopline.testing import factories as make
@@ -158,3 +160,18 @@ def test_the_lines_of_a_difference_are_those_of_the_texts_but_for_what_is_left_o
     added = [one.text for one in lines if one.mark == "added"]
     assert len(new.splitlines()) - len(old.splitlines()) == len(added) - len(removed)
     assert (lines == ()) == (old.splitlines() == new.splitlines())
+
+
+def test_a_sealed_sample_that_was_asked_about_again_is_offered_as_no_example():
+    place = house()
+    sealed, again = make.task("t1", "sealed", stratum="reserve"), make.task("t2", "sealed", stratum="relabel", cycle=2)
+    other = make.task("t3", "open", stratum="relabel", cycle=2)
+    place.ledger.commit(make.entry("1", make.cycle(1, phase="published"), tasks=(sealed,)))
+    place.ledger.commit(make.entry("2", make.cycle(2, phase="published"), tasks=(again, other)))
+    for task in (again, other):
+        found = Decision(
+            loop=make.LOOP, task=task.id, content=task.content, cycle=2, at=make.NOW, adjudicator="lea",
+            finding="label", label="positive", reason="it is", answers=(),
+        )  # fmt: skip
+        place.ledger.commit(make.entry(f"decided-{task.id}", found))
+    assert [one.task for one in offers(place)] == ["t3"]

@@ -84,7 +84,7 @@ def test_pace_is_the_median_of_what_was_answered_one_by_one(desk: Desk) -> None:
     assert me(desk)["pace_seconds"] is None
     desk.house.queue.submit(own, loop=LOOP)
     found = me(desk)
-    assert (found["pace_seconds"], found["left"]) == (4.0, {"tasks": 3, "seconds": 12.0})
+    assert (found["pace_seconds"], found["left"]) == (4.0, {"tasks": 10, "seconds": 40.0})
     few = person("ana", quota=10)
     assert me(desk, few)["left"] == {"tasks": 1, "seconds": 4.0}, "nine of ten were given today"
 

@@ -88,6 +88,15 @@ def test_who_settles_tasks_sees_what_somebody_was_asked_about(desk: Desk) -> Non
     assert desk.ask("GET", f"{ADDRESS}?annotator=ana", caller=TOKEN).content == PNG
 
 
+def test_who_runs_the_loop_does_not_see_a_sealed_sample_that_is_asked_about_again(desk: Desk) -> None:
+    publish(desk, stratum="reserve")
+    again = make.task("again", inputs=PNG, content=make.digest(PNG), stratum="relabel", cycle=2)
+    desk.publish(again, cycle=2)
+    desk.post("/api/annotations", person("ana"), annotations=[{"id": "a", "task": "again", "label": "neutral"}])
+    for caller, status in ((person("judge", "adjudicator"), 200), (person("kim", "engineer"), 404), (TOKEN, 404)):
+        assert desk.ask("GET", "/api/tasks/again/input", caller=caller).status_code == status
+
+
 @pytest.mark.parametrize(
     "caller",
     [NOBODY, person("vera", "viewer"), Caller("lk_read", frozenset({"read", "metadata"})), person("lea", "annotator")],

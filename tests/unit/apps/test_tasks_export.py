@@ -100,6 +100,19 @@ def test_sealed_samples_stay_out_of_every_record(house: Rooms) -> None:
     assert (label["text"], label["label"], label["posterior"]) == ("good", "positive", list(labels[0].posterior))
 
 
+def test_a_sealed_sample_that_is_asked_about_again_stays_too(house: Rooms) -> None:
+    again = make.task("again", f"{WILD} 2", stratum="relabel", cycle=2)
+    house.ledger.commit(make.entry("second", make.cycle(2, phase="published"), tasks=(again,)))
+    house.queue.submit((make.annotation("of-again", task="again"),), loop=house.settings.name)
+    label = make.label("p9", f"{WILD} 2", stratum="relabel")
+    house.ledger.commit(make.entry("labels", make.label_batch(label, id="cycle-2", cycle=2)))
+    assert house.book.answers(house.settings.name, cycle=1).tasks[2].content == again.content == label.content
+    for form in FORMS:
+        assert b"again" not in plain(exported(house, cycle="all", form=form), form)
+        assert b"again" not in plain(exported(house, what="annotations", cycle="all", form=form), form)
+    assert exported(house, what="labels", cycle="all") == b""
+
+
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
 def test_answers_that_leave_come_back_field_by_field(house: Rooms, form: str) -> None:
     answers = (
@@ -129,9 +142,9 @@ def test_no_cell_of_a_csv_file_is_run_by_a_spreadsheet(house: Rooms) -> None:
     assert any(cell == "'@SUM(1)" for cell in cells)
 
 
-@given(st.text(st.sampled_from("'=+-@\t\ra ")))
+@given(st.text(st.sampled_from("'=+-@\t\r\n\uff1d\uff0b\uff0d\uff20a ")))
 def test_a_guarded_cell_begins_no_formula_and_is_read_back_as_it_was(text: str) -> None:
-    assert guarded(text)[:1] not in set("=+-@\t\r") - {""} or not text
+    assert guarded(text)[:1] not in set("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20") or not text
     assert unguarded(guarded(text)) == text
 
 

@@ -55,6 +55,8 @@ def said(house: Rooms) -> tuple[Annotation, ...]:
         ({**GOOD, "at": "yesterday"}, "at: 'yesterday', expected a time such as"),
         ({**GOOD, "comment": "x" * 3_000}, "comment: 3,000 characters, expected at most 2,000"),
         ({**GOOD, "comment": "\ud800"}, "task t0: half a surrogate pair, expected whole characters"),
+        ({**GOOD, "comment": "a\0b"}, "task t0: a NUL character, expected a text without one"),
+        ({**GOOD, "task": "t0\0"}, "a NUL character, expected a text without one"),
         ({**GOOD, "id": "x" * 200}, "expected at most 128 printable characters"),
         ({"text": "good"}, "fields text, expected task, annotator and label"),
         ({"data": {"text": "good"}, "annotations": [{}]}, "no loopline_task in its data"),

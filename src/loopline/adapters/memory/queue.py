@@ -7,7 +7,7 @@ from loopline.adapters.memory.state import Answer, Lease, MemoryState
 from loopline.errors import Conflict, NotFound
 from loopline.ports.task_queue import Answers
 from loopline.records.ids import LoopName, TaskId
-from loopline.records.task import Annotation, Claim, Progress, Skip, Task
+from loopline.records.task import STEP, Annotation, Claim, Progress, Skip, Task
 
 UNASKED_SECONDS = 300.0
 """The lease after an undone answer to a task that its author never claimed."""
@@ -147,7 +147,9 @@ class MemoryTaskQueue:
         over = self.state.finished(loop)
         named = [t for t in self.state.tasks.values() if t.loop == loop and t.stratum in claim.strata]
         named = [t for t in named if claim.within in ("", t.cluster)]
-        queue = sorted(named, key=lambda t: (-t.priority, not wished or t.cluster != wished, t.id))
+        queue = sorted(
+            named, key=lambda t: (-(t.priority // STEP), not wished or t.cluster != wished, -t.priority, t.id)
+        )
         offered = [t for t in queue if t.stratum == "gold" or t.cycle not in over]
         held = [t for t in offered if self._is_held(t.id, person, now=now)]
         fresh = [t for t in offered if t not in held and self._is_open(t, person, now=now)]
@@ -239,5 +241,7 @@ def _check_repeat(annotation: Annotation, known: Answer) -> None:
     told = said.task, said.annotator, said.label
     if is_undone or told != (annotation.task, annotation.annotator, annotation.label):
         kind = "undone answer" if is_undone else "answer"
-        found = f"the id stands for the {kind} of {said.annotator} to task {said.task}"
-        raise Conflict(f"answer {annotation.id}", found=found, expected="a new id")
+        whose = f"the {kind} of {said.annotator} to task {said.task}"
+        if said.annotator != annotation.annotator:  # ids can be guessed, and tell nobody what others did
+            whose = "another person's answer"
+        raise Conflict(f"answer {annotation.id}", found=f"the id stands for {whose}", expected="a new id")

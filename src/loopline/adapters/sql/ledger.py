@@ -36,8 +36,7 @@ class SqlLedger:
             for position, record in enumerate(entry.records):
                 _store_record(connection, record, sequence=sequence, position=position)
             store_tasks(connection, entry.tasks)
-            for more in entry.raises:
-                raise_wanted(connection, more)
+            raise_wanted(connection, entry.raises)
             close_batches(connection, entry)
             store_roles(connection, entry)
             if entry.activity:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, RowMapping, Text, TextClause, bindparam, text
 
 from loopline.adapters.sql.tables import ALIKE, GOLD, OPEN, UNCLOSED
 from loopline.records.ids import LoopName
-from loopline.records.task import Claim
+from loopline.records.task import STEP, Claim
 
 COLUMNS = "task.id, task.loop, task.content, task.priority, task.cluster_name, task.wanted, task.body"
 FIT = "skill || '' IN :skills AND language || '' IN :languages"
@@ -101,8 +101,13 @@ def lapsed(connection: Connection, tasks: Iterable[str], *, asker: Asker) -> Seq
 
 
 def in_order(rows: Iterable[RowMapping], *, wished: str) -> list[RowMapping]:
-    """As they are served: by priority, then those of the wished cluster, then by id."""
-    return sorted(rows, key=lambda row: (-row["priority"], not wished or row["cluster_name"] != wished, row["id"]))
+    """As they are served: by step of priority, then those of the wished cluster, then by priority and id."""
+
+    def turn(row: RowMapping) -> tuple[int, bool, int, str]:
+        is_unlike = not wished or row["cluster_name"] != wished
+        return -(row["priority"] // STEP), is_unlike, -row["priority"], row["id"]
+
+    return sorted(rows, key=turn)
 
 
 def one_a_content(rows: Iterable[RowMapping]) -> list[RowMapping]:

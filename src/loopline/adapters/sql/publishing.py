@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from itertools import islice
 
 import msgspec
-from sqlalchemy import Connection, RowMapping, exists, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, exists, insert, or_, select, text, update
 
 from loopline.adapters.sql.tables import RECORD, TASK
 from loopline.errors import Conflict, NotFound
@@ -14,7 +14,8 @@ from loopline.records.lineage import Entry, Raise
 from loopline.records.task import Task
 
 PORTION = 500
-"""Tasks that are looked up and entered at once."""
+"""Tasks that are looked up, and entered or changed, at once."""
+WANTED = text("UPDATE task SET wanted = :wanted, full_us = 0 WHERE id = :task")
 _TASK = msgspec.json.Decoder(Task)
 
 
@@ -35,10 +36,14 @@ def store_tasks(connection: Connection, tasks: Iterable[Task]) -> None:
             connection.execute(insert(TASK), new)
 
 
-def raise_wanted(connection: Connection, now: Raise) -> None:
-    """Ask for this many answers, whatever was asked before. Raises NotFound for an unknown task."""
-    if connection.execute(update(TASK).where(TASK.c.id == now.task).values(wanted=now.wanted, full_us=0)).rowcount == 0:
-        raise NotFound("task", now.task)
+def raise_wanted(connection: Connection, raises: Iterable[Raise]) -> None:
+    """Ask for these many answers, whatever was asked before. Raises NotFound for an unknown task."""
+    waiting = iter(raises)
+    while portion := list(islice(waiting, PORTION)):
+        known = set(connection.execute(select(TASK.c.id).where(TASK.c.id.in_([one.task for one in portion]))).scalars())
+        for missing in (one.task for one in portion if one.task not in known):
+            raise NotFound("task", missing)
+        connection.execute(WANTED, [{"task": one.task, "wanted": one.wanted} for one in portion])
 
 
 def close_batches(connection: Connection, entry: Entry) -> None:

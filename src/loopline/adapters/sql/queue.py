@@ -203,8 +203,10 @@ def _check_repeat(connection: Connection, annotation: Annotation, *, loop: str) 
     is_undone = known["withdrawn_us"] is not None
     if is_undone or told != (annotation.task, annotation.annotator, annotation.label):
         kind = "undone answer" if is_undone else "answer"
-        found = f"the id stands for the {kind} of {known['annotator']} to task {known['task']}"
-        raise Conflict(f"answer {annotation.id}", found=found, expected="a new id")
+        whose = f"the {kind} of {known['annotator']} to task {known['task']}"
+        if known["annotator"] != annotation.annotator:  # ids can be guessed, and tell nobody what others did
+            whose = "another person's answer"
+        raise Conflict(f"answer {annotation.id}", found=f"the id stands for {whose}", expected="a new id")
 
 
 def _lease(connection: Connection, rows: Sequence[RowMapping], *, annotator: str, now_us: int, seconds: float) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import StatementError
 
 from loopline.adapters.sql.database import writing
 from loopline.errors import LooplineError, Unavailable
@@ -14,6 +14,8 @@ from loopline.errors import LooplineError, Unavailable
 T = TypeVar("T")
 MOST = 64
 """Acts in one transaction: those behind them wait no longer than these take."""
+SPOILT = (StatementError, Unavailable, ValueError, ArithmeticError)
+"""What a database and its driver refuse: a driver does not call a number that is too large a database's error."""
 
 
 class _Act(Generic[T]):
@@ -88,7 +90,7 @@ class Turns:
         try:
             with writing(self._engine) as connection:
                 outcomes = [one.attempt(connection) for one in acts]
-        except (DatabaseError, Unavailable):  # of one of them, or of the disk: alone, each finds out
+        except SPOILT:  # by one of them, or by the disk: alone, each finds out
             return False
         for one, outcome in zip(acts, outcomes, strict=True):
             one.settle(outcome)

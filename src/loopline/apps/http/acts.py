@@ -6,7 +6,7 @@ from collections.abc import Callable, MutableMapping
 from typing import Any, Final
 
 from loopline.apps.auditing import Scribe
-from loopline.apps.http.admission import lies_under, need_of
+from loopline.apps.http.admission import lies_under, need_of, routed
 from loopline.apps.http.caller import CALLER, NOBODY, SUBJECT
 from loopline.apps.http.identity import SAFE_METHODS
 
@@ -29,12 +29,14 @@ def is_act(method: str, path: str) -> bool:
     (True, False, False)
     >>> is_act("GET", "/api/reserve"), is_act("GET", "/api/tasks/export"), is_act("POST", "/v2/models/m/infer")
     (True, True, False)
+    >>> is_act("GET", "//api//reserve")
+    True
     """
-    path = path.rstrip("/")
+    if lies_under(path, "/v1", "/v2"):
+        return method not in SAFE_METHODS and need_of(method, path) == "control"
+    path = routed(path)
     if method in SAFE_METHODS:
         return LOOKED_AT.fullmatch(path) is not None
-    if lies_under(path, "/v1", "/v2"):
-        return need_of(method, path) == "control"
     return path not in ANSWERS and not lies_under(path, *SIGNING)
 
 

@@ -42,6 +42,18 @@ def lies_under(path: str, *roots: str) -> bool:
     return any(path == root or path.startswith(f"{root}/") for root in roots)
 
 
+SLASHES: Final = re.compile("/{2,}")
+
+
+def routed(path: str) -> str:
+    """The path as the application looks it up: slashes in a row are one, and none is at its end.
+
+    >>> routed("//api//users/"), routed("/")
+    ('/api/users', '')
+    """
+    return SLASHES.sub("/", path).rstrip("/")
+
+
 PEOPLES: Final[tuple[tuple[Need, tuple[str, ...]], ...]] = (
     (
         "annotate",
@@ -73,6 +85,7 @@ def need_of(method: str, path: str) -> Need:
         return "capture"
     if lies_under(path, "/v1", "/v2"):
         return _need_of_protocol(method, path)
+    path = routed(path)
     is_safe = method in SAFE_METHODS
     if is_safe and SHOWN_TO_ANNOTATORS.fullmatch(path):
         return "annotate"

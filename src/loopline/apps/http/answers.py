@@ -141,14 +141,15 @@ def _asking_routes(house: House, showing: Showing) -> list[HTTPRouteHandler]:
         """Lease tasks to an annotator; the ones they hold already come first."""
         person, most = _person(request, data.annotator, house), between("count", data.count, MOST_TASKS)
         like = identified("task", data.like) if data.like else ""
-        reason = paused(house, person.name)
-        tasks = () if reason else claimed(house, claim_of(person, house=house, count=most, like=like))
+        reason, left = paused(house, person.name), quota_left(house, person)
+        most = most if left is None else min(most, left)  # gold of slots beyond it would take up what is left of it
+        tasks = claimed(house, claim_of(person, house=house, count=most, like=like)) if most and not reason else ()
         return Claimed(
             tasks=tuple(showing.task(task, person) for task in tasks),
             paused=reason,
             lease_seconds=house.settings.annotate.lease_seconds,
             answered=house.book.answered(house.settings.name, person.name)[0],
-            quota_left=quota_left(house, person),
+            quota_left=left,
         )
 
     @post("/api/hold", sync_to_thread=True, status_code=200, before_request=strictly(HoldRequest))

@@ -128,14 +128,24 @@ def agreement_of(peers: Peers, annotator: str) -> Agreement | None:
     return Agreement(share=round(share, 3), n=found.n, low=round(low, 3), high=round(high, 3))
 
 
+def roughly(tasks: int) -> int:
+    """The number, to two digits that count, up: one that fell with each answer would tell gold, which it never counts.
+
+    >>> [roughly(tasks) for tasks in (0, 1, 7, 23, 147, 1_234)]
+    [0, 10, 10, 30, 150, 1300]
+    """
+    step = max(10, int(10 ** (len(str(tasks)) - 2)))
+    return -(-tasks // step) * step
+
+
 def left_of(house: House, person: Person, *, pace: float | None, today: int) -> Left:
-    """Tasks of the open batch that are not done, and what they would take this person."""
+    """Tasks of the open batch that are not done, roughly, and what they would take this person."""
     loop = house.settings.name
     cycle = max(house.ledger.all(Cycle, loop), key=lambda one: one.number, default=None)
     tasks = 0
     if cycle is not None and cycle.phase == "published":
         progress = house.book.progress(loop, cycle=cycle.number)
-        tasks = max(0, progress.tasks - progress.done)
+        tasks = roughly(max(0, progress.tasks - progress.done))
     if person.quota:
         tasks = min(tasks, max(0, person.quota - today))
     return Left(tasks=tasks, seconds=None if pace is None else round(tasks * pace, 1))

@@ -11,6 +11,7 @@ from litestar.exceptions import PermissionDeniedException
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody, QueryParameter
 
+from loopline.apps.http.answering import written
 from loopline.apps.http.answers import between, strictly
 from loopline.apps.http.caller import CONSOLE, TOKEN, Caller, about, caller_of
 from loopline.apps.http.reception import Reception
@@ -145,9 +146,14 @@ def user_routes(people: Reception) -> list[HTTPRouteHandler]:
     return [listed, add, change]
 
 
+def acts(house: House, *, newest: int, actor: str, before: str) -> tuple[Act, ...]:
+    """The latest acts, newest first; of one actor; those before the act of an id. Raises InvalidRecord."""
+    who, place = (written(thing, text[:LONGEST], most=LONGEST) for thing, text in (("actor", actor), ("act", before)))
+    return house.audit.read(house.settings.name, newest=newest, actor=who, before=place)
+
+
 def audit_routes(house: House) -> list[HTTPRouteHandler]:
     """The route of the audit log."""
-    loop = house.settings.name
 
     @get("/api/audit", sync_to_thread=True)
     def audit(
@@ -157,6 +163,6 @@ def audit_routes(house: House) -> list[HTTPRouteHandler]:
     ) -> tuple[Act, ...]:
         """The latest acts, newest first; of one actor; those before the act of an id."""
         most = between("newest", newest, MOST_ACTS)
-        return house.audit.read(loop, newest=most, actor=actor[:LONGEST], before=before[:LONGEST])
+        return acts(house, newest=most, actor=actor, before=before)
 
     return [audit]

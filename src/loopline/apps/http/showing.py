@@ -39,7 +39,7 @@ class ShownTask(msgspec.Struct, frozen=True, kw_only=True):
     """What the page draws from; ``kind`` names the view."""
     suggestion: Suggestion | None
     language: str
-    """Of the sample; empty: not known."""
+    """Of the sample; empty: not known, or told by no task since it is not known of all."""
     guideline: int
     """The version under which it was published."""
 
@@ -94,13 +94,14 @@ class Showing:
     def language(self, task: Task, person: Person) -> str:
         """The sample's own; else the only one that this person reads; else the only one of the loop.
 
-        Gold comes from a file that knows no languages: shown without one it would stand out.
+        Gold comes from a file that knows no languages: shown without one it would stand out. So where neither the
+        person nor the loop has just one, no task of a loop that knows languages is shown with any.
         """
         of_loop = {language for _, language in self._house.settings.annotate.languages}
-        for known in (person.languages, tuple(of_loop)):
-            if not task.language and of_loop and len(known) == 1:
-                return known[0]
-        return task.language
+        if not of_loop:
+            return task.language
+        only = next((known[0] for known in (person.languages, tuple(of_loop)) if len(known) == 1), "")
+        return (task.language or only) if only else ""
 
 
 def address_of(task: Task, person: Person) -> str:

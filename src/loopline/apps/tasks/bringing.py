@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from blake3 import blake3
 
-from loopline.annotate.assignment import task_id
+from loopline.annotate.assignment import place, task_id
 from loopline.apps.export.formats import KINDS as IMAGES
 from loopline.apps.export.formats import kind_of
 from loopline.apps.importing.columns import Columns
@@ -196,15 +196,17 @@ def _name(fields: Mapping[str, Any], field: str) -> str:
 
 
 def _task(sample: Sample, *, cycle: Cycle, settings: Settings, guideline: int) -> Task:
+    name, source = task_id(cycle, sample.content), PredictionId(f"import/{sample.name or sample.content[:24]}")
     return Task(
-        id=task_id(cycle, sample.content),
+        id=name,
         loop=cycle.loop,
         cycle=cycle.number,
-        sample=PredictionId(f"import/{sample.name or sample.content[:24]}"),
+        sample=source,
         content=sample.content,
         stratum="relabel",
         inputs=sample.inputs,
         wanted=settings.annotate.overlap_min,
+        priority=place(name, source, step=0),
         skill=sample.skill,
         language=sample.language,
         guideline=guideline,

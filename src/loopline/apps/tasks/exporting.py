@@ -108,7 +108,7 @@ def _cycles(house: Rooms, order: Order) -> tuple[int, ...]:
 
 
 def _tasks(house: Rooms, cycle: int, order: Order) -> Iterator[dict[str, Any]]:
-    settings = house.settings
+    settings, judging = house.settings, house.roles.reserved(house.settings.name)
     said = house.book.answers(settings.name, cycle=cycle)
     answers: dict[str, int] = {}
     for one in said.annotations:
@@ -120,9 +120,14 @@ def _tasks(house: Rooms, cycle: int, order: Order) -> Iterator[dict[str, Any]]:
             if task.wanted and given < most:
                 is_for_them = order.form == "label-studio"
                 yield task_as_imported(task, settings=settings) if is_for_them else _for_labelling(task, settings)
-        elif task.stratum != "reserve":
+        elif not _is_sealed(task, judging):
             is_for_them = order.form == "label-studio"
             yield task_as_imported(task, settings=settings) if is_for_them else _for_record(task, given, settings)
+
+
+def _is_sealed(one: Task | Label, judging: frozenset[str]) -> bool:
+    """Whether it judges models: also where it is asked about once more, by what it is about."""
+    return one.stratum == "reserve" or one.content in judging
 
 
 def _for_labelling(task: Task, settings: Settings) -> dict[str, Any]:
@@ -157,10 +162,10 @@ def _for_record(task: Task, answers: int, settings: Settings) -> dict[str, Any]:
 
 
 def _annotations(house: Rooms, cycle: int, order: Order) -> Iterator[dict[str, Any]]:
-    settings = house.settings
+    settings, judging = house.settings, house.roles.reserved(house.settings.name)
     said = house.book.answers(settings.name, cycle=cycle)
     stands = {one.id for one in said.annotations}
-    tasks = {task.id: task for task in said.tasks if task.stratum != "reserve"}
+    tasks = {task.id: task for task in said.tasks if not _is_sealed(task, judging)}
     if order.form == "label-studio":
         by_task: dict[str, list[Annotation]] = {}
         for one in said.annotations:
@@ -195,8 +200,9 @@ def _labels(house: Rooms, cycle: int, order: Order) -> Iterator[dict[str, Any]]:
         batch = house.ledger.get(LabelBatch, f"cycle-{cycle}", loop=house.settings.name)
     except NotFound:
         return
+    judging = house.roles.reserved(house.settings.name)
     for label in batch.labels:
-        if label.stratum != "reserve":
+        if not _is_sealed(label, judging):
             yield _label(label, batch, house.settings)
 
 

@@ -170,7 +170,9 @@ class _Reading:
 
 
 def _whole(thing: str, *texts: str) -> None:
-    """Raise InvalidRecord for half a surrogate pair, which no database stores."""
+    """Raise InvalidRecord for half a surrogate pair, or a NUL, which not every database stores."""
+    if any("\0" in text for text in texts):
+        raise InvalidRecord(thing.replace("\0", ""), found="a NUL character", expected="a text without one")
     try:
         "".join(texts).encode()
     except UnicodeEncodeError as error:

@@ -22,8 +22,8 @@ MEDIA: Final[dict[Form, str]] = {
     "jsonl": "application/x-ndjson",
     "parquet": "application/vnd.apache.parquet",
 }
-FORMULA: Final = re.compile(r"'*[=+\-@\t\r]")
-"""How a cell begins that a spreadsheet would run, apostrophes of ours before it."""
+FORMULA: Final = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+"""How a cell begins that a spreadsheet would run, apostrophes of ours before it; full-width signs count as theirs."""
 NUMBERS: Final = {
     "cycle": pa.int64(), "wanted": pa.int64(), "answers": pa.int64(), "priority": pa.int64(), "guideline": pa.int64(),
     "seconds": pa.float64(), "flagged": pa.bool_(), "bulk": pa.bool_(), "stands": pa.bool_(),

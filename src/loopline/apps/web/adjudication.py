@@ -10,10 +10,10 @@ from litestar.params import QueryParameter, URLEncodedBody
 from loopline.apps.adjudication import LONGEST_REASON, decisions, spelled, withdrawn
 from loopline.apps.guideline import newest
 from loopline.apps.http.answering import identified
-from loopline.apps.http.caller import about, caller_of
+from loopline.apps.http.caller import Caller, about, caller_of
 from loopline.apps.http.errors import status_of
 from loopline.apps.http.views import Console, House
-from loopline.apps.web.guideline import sample_of, tasks_of
+from loopline.apps.web.guideline import samples_for
 from loopline.apps.web.pages import PAGE_ROWS, Leaf
 from loopline.apps.web.render import page
 from loopline.errors import LooplineError
@@ -49,9 +49,9 @@ def adjudication_page_routes(house: House, console: Console) -> list[HTTPRouteHa
         )
 
     @get("/adjudicate/decisions", sync_to_thread=True, include_in_schema=False)
-    def listed(number: LeafNumber = 1) -> Html:
+    def listed(request: AnyRequest, number: LeafNumber = 1) -> Html:
         """What was found, newest first."""
-        return _list(house, console, number=number)
+        return _list(house, console, caller_of(request), number=number)
 
     @post("/adjudicate/withdraw", sync_to_thread=True, include_in_schema=False)
     def withdraw(request: AnyRequest, data: URLEncodedBody[TakenBack]) -> Html:
@@ -61,13 +61,13 @@ def adjudication_page_routes(house: House, console: Console) -> list[HTTPRouteHa
             task = TaskId(identified("task", data.task))
             withdrawn(console.installation, task, by=caller_of(request).name, reason=data.reason)
         except LooplineError as error:
-            return _list(house, console, number=1, problem=str(error), status=status_of(error))
+            return _list(house, console, caller_of(request), number=1, problem=str(error), status=status_of(error))
         return Response(None, status_code=303, headers={"location": "/adjudicate/decisions"})
 
     return [bench, listed, withdraw]
 
 
-def _list(house: House, console: Console, *, number: int, problem: str = "", status: int = 200) -> Html:
+def _list(house: House, console: Console, caller: Caller, *, number: int, problem: str = "", status: int = 200) -> Html:
     found = decisions(console.installation)
     pages = max(1, -(-len(found) // PAGE_ROWS))
     first = (min(max(number, 1), pages) - 1) * PAGE_ROWS
@@ -78,7 +78,7 @@ def _list(house: House, console: Console, *, number: int, problem: str = "", sta
         here="adjudicate",
         loop_name=house.settings.name,
         decisions=rows,
-        samples={name: sample_of(task.inputs) for name, task in tasks_of(house, rows).items()},
+        samples=samples_for(house, rows, caller=caller),
         leaf=Leaf(first // PAGE_ROWS + 1, pages, first, len(found)),
         spelled=spelled,
         problem=problem,

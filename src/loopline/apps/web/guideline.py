@@ -10,9 +10,10 @@ from litestar.params import FromQuery, URLEncodedBody
 
 from loopline.apps import guideline as kept
 from loopline.apps.guideline import Draft
-from loopline.apps.http.caller import caller_of
+from loopline.apps.http.caller import Caller, caller_of
 from loopline.apps.http.errors import status_of
 from loopline.apps.http.guideline import NewRemark, said
+from loopline.apps.http.task_input import is_sealed_to
 from loopline.apps.http.views import House
 from loopline.apps.web.render import page
 from loopline.apps.web.words import shown
@@ -67,7 +68,10 @@ def tasks_of(house: House, decisions: tuple[Decision, ...]) -> dict[str, Task]:
 def offers(house: House) -> tuple[Offer, ...]:
     """The latest decided samples that may stand in a guideline, newest first: none of the reserve, no gold."""
     decisions = sorted(house.ledger.all(Decision, house.settings.name), key=lambda one: one.at, reverse=True)
-    usable = tuple(one for one in decisions if one.finding == "label" and not one.is_gold)
+    judging = house.roles.reserved(house.settings.name)
+    usable = tuple(
+        one for one in decisions if one.finding == "label" and not one.is_gold and one.content not in judging
+    )
     tasks = tasks_of(house, usable)
     return tuple(
         Offer(one.task, Example(text=sample_of(tasks[one.task].inputs), label=one.label, why=one.reason))
@@ -86,6 +90,12 @@ def sample_of(inputs: bytes) -> str:
         return shown(inputs)
     except msgspec.DecodeError:
         return f"an image of {len(inputs):,} bytes"
+
+
+def samples_for(house: House, decisions: tuple[Decision, ...], *, caller: Caller) -> dict[str, str]:
+    """Task -> its sample as text, of those that these decisions are about and that this caller may read here."""
+    tasks = tasks_of(house, decisions)
+    return {name: sample_of(one.inputs) for name, one in tasks.items() if not is_sealed_to(house, one, caller)}
 
 
 def many(fields: Fields, name: str) -> list[str]:
@@ -155,9 +165,9 @@ def guideline_page_routes(house: House) -> list[HTTPRouteHandler]:
     """The page, its form, and what is said in its threads."""
 
     @get("/guideline", sync_to_thread=True, include_in_schema=False)
-    def shown_guideline(old: FromQuery[int] = 0, new: FromQuery[int] = 0) -> Html:
+    def shown_guideline(request: Request[Any, Any, Any], old: FromQuery[int] = 0, new: FromQuery[int] = 0) -> Html:
         """What holds, its history, its threads."""
-        return _page(house, old=old, new=new)
+        return _page(house, caller_of(request), old=old, new=new)
 
     @get("/guideline/edit", sync_to_thread=True, include_in_schema=False)
     def edit(example: FromQuery[str] = "") -> Html:
@@ -186,17 +196,16 @@ def guideline_page_routes(house: House) -> list[HTTPRouteHandler]:
                 house, NewRemark(text=_plain(data.text), thread=data.thread, kind=kind), author=caller_of(request).name
             )
         except LooplineError as error:
-            return _page(house, problem=str(error), status=status_of(error))
+            return _page(house, caller_of(request), problem=str(error), status=status_of(error))
         return Response(None, status_code=303, headers={"location": f"/guideline#thread-{made.thread}"})
 
     return [shown_guideline, edit, publish, remark]
 
 
-def _page(house: House, *, old: int = 0, new: int = 0, problem: str = "", status: int = 200) -> Html:
+def _page(house: House, caller: Caller, *, old: int = 0, new: int = 0, problem: str = "", status: int = 200) -> Html:
     versions, threads = kept.versions(house), kept.threads(house)
     pair = compared(versions, old, new)
     found = tuple(d for d in house.ledger.all(Decision, house.settings.name) if d.finding == "guideline gap")
-    samples = {name: sample_of(task.inputs) for name, task in tasks_of(house, found).items()}
     return page(
         "guideline.html",
         status=status,
@@ -204,7 +213,7 @@ def _page(house: House, *, old: int = 0, new: int = 0, problem: str = "", status
         loop_name=house.settings.name,
         versions=versions[::-1],
         threads=threads,
-        samples=samples,
+        samples=samples_for(house, found, caller=caller),
         pair=pair,
         lines=kept.difference(*pair) if pair else (),
         problem=problem,

@@ -11,7 +11,7 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from loopline.apps.access import may_of
 from loopline.apps.http.caller import about, caller_of
 from loopline.apps.http.errors import status_of
-from loopline.apps.http.oversight import NewUser, UserChange, added, changed
+from loopline.apps.http.oversight import NewUser, UserChange, acts, added, changed
 from loopline.apps.http.reception import Reception
 from loopline.apps.http.views import House
 from loopline.apps.people import ROLES
@@ -82,10 +82,10 @@ def _audit_route(house: House) -> HTTPRouteHandler:
     ) -> Html:
         """Who did what, newest first."""
         asked = actor.strip()[:128]
-        acts = house.audit.read(loop, newest=LEAF + 1, actor=asked, before=before[:128])
+        found = acts(house, newest=LEAF + 1, actor=asked, before=before)
         return page(
-            "audit.html", here="people", loop_name=loop, acts=acts[:LEAF], actor=asked, is_later=bool(before),
-            older=acts[LEAF - 1].id if len(acts) > LEAF else "",
+            "audit.html", here="people", loop_name=loop, acts=found[:LEAF], actor=asked, is_later=bool(before),
+            older=found[LEAF - 1].id if len(found) > LEAF else "",
         )  # fmt: skip
 
     return audit
